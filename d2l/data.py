@@ -1,0 +1,242 @@
+"""Training data of document hypernetworks: contexts of one or more chunks, each with questions and answers."""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from d2l.chunking import Chunk, TemplatePieces, template_pieces
+from d2l.synthetic import Document, needle_document, synthetic_document
+from shared.base_model import BaseModel
+from shared.config import Config
+from shared.errors import InputError
+from shared.generation import chat_ids, pad_batch
+from shared.jsonl import read_jsonl
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SHORT_ANSWER = "Answer in a few words."
+
+# Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
+PUBLISHABLE = (
+    "adversarial_qa_dbert adversarial_qa_dbidaf adversarial_qa_droberta cosmos_qa duorc_ParaphraseRC duorc_SelfRC "
+    "qasc quartz quoref ropes wiki_bio wiki_hop"
+).split()
+
+
+@dataclass(frozen=True)
+class QA:
+    """A question on a context, with all accepted answers, the main one first."""
+
+    question: str
+    answers: tuple[str, ...]
+    kind: str = "extractive"
+
+    @property
+    def answer(self) -> str:
+        return self.answers[0]
+
+
+@dataclass(frozen=True)
+class Context:
+    """A document and its questions."""
+
+    text: str
+    questions: tuple[QA, ...]
+    dataset: str = ""
+
+
+def read_docqa(path: Path) -> list[Context]:
+    """Contexts of a document-QA file: JSONL with one question per line, or SQuAD's JSON.
+
+    Raises:
+        InputError: neither of the two formats, or no questions.
+    """
+    if path.suffix == ".json":
+        return _read_squad(path)
+    contexts: dict[str, list[dict]] = {}
+    for record in read_jsonl(path, ("context", "question", "answer")):
+        contexts.setdefault(record["context"], []).append(record)
+    return [
+        Context(
+            text,
+            tuple(QA(r["question"], tuple(r.get("answers") or [r["answer"]]), r.get("kind", "")) for r in records),
+            records[0].get("dataset", ""),
+        )
+        for text, records in contexts.items()
+    ]
+
+
+def _read_squad(path: Path) -> list[Context]:
+    from shared.config import read_json
+
+    data = read_json(path, "data file")
+    result = []
+    try:
+        for article in data["data"]:
+            for paragraph in article["paragraphs"]:
+                questions = tuple(
+                    QA(qa["question"], tuple(dict.fromkeys(a["text"] for a in qa["answers"])))
+                    for qa in paragraph["qas"]
+                    if qa["answers"]
+                )
+                if questions:
+                    result.append(Context(paragraph["context"], questions, "squad"))
+    except (KeyError, TypeError):
+        raise InputError(f"{path} is not in SQuAD format", "use SQuAD JSON, or JSONL with context, question, answer") from None
+    if not result:
+        raise InputError(f"{path} holds no questions with answers")
+    return result
+
+
+def question_messages(question: str, *, system: str | None = None, short: bool = False) -> list[dict[str, str]]:
+    """The conversation that asks a question; ``short`` adds the request for a short answer."""
+    content = f"{question}\n{SHORT_ANSWER}" if short else question
+    messages = [{"role": "user", "content": content}]
+    return messages if system is None else [{"role": "system", "content": system}, *messages]
+
+
+def answer_ids(tokenizer: "PreTrainedTokenizerBase", answer: str) -> list[int]:
+    """Token ids of an answer, closed by the end-of-turn token."""
+    return tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+
+
+@dataclass(frozen=True)
+class D2LDataConfig(Config):
+    """What a training step consists of.
+
+    Attributes:
+        chunks_per_step: chunks encoded in a step.
+        max_chunks: contexts of 1 to this many chunks, a power of two; all contexts of a step have equally many.
+        single_chunk_share: share of steps whose contexts have one chunk.
+        questions_per_context: questions drawn per chunk.
+        synthetic, real, needles: relative frequencies of the sources.
+        docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
+    """
+
+    chunks_per_step: int = 16
+    max_chunks: int = 4
+    single_chunk_share: float = 0.6
+    questions_per_chunk: int = 2
+    max_answer_tokens: int = 24
+    synthetic: float = 0.6
+    real: float = 0.25
+    needles: float = 0.15
+    docqa: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.chunks_per_step % self.max_chunks or self.max_chunks & (self.max_chunks - 1):
+            raise InputError("data.max_chunks must be a power of two that divides data.chunks_per_step")
+
+
+@dataclass
+class D2LBatch:
+    """One training step's tensors.
+
+    Attributes:
+        chunks: chunks of all contexts, those of one context next to each other.
+        num_contexts: contexts in the batch.
+        ids, mask: prompts with answers, (rows, T).
+        targets: the tokens that count, (rows, T) bool.
+        context_index: each row's context, (rows,).
+    """
+
+    chunks: list[Chunk]
+    num_contexts: int
+    ids: Tensor
+    mask: Tensor
+    targets: Tensor
+    context_index: Tensor
+    teacher_prompts: list[list[int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def to(self, device: torch.device) -> "D2LBatch":
+        return D2LBatch(
+            self.chunks, self.num_contexts, self.ids.to(device), self.mask.to(device), self.targets.to(device),
+            self.context_index.to(device), self.teacher_prompts,
+        )
+
+
+class D2LData:
+    """Makes batch number i, the same on every machine and in every run with the same configuration."""
+
+    def __init__(
+        self, config: D2LDataConfig, base: BaseModel, chunk_tokens: int, split: str = "train",
+        with_teacher: bool = False,
+    ) -> None:
+        self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
+        self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
+        self.template: TemplatePieces = template_pieces(self.tokenizer)
+        self.real: list[Context] = []
+        if config.docqa and config.real:
+            contexts = [c for c in read_docqa(Path(config.docqa)) if c.dataset in PUBLISHABLE or split != "train"]
+            self.real = [c for c in contexts if self._fits(c)]
+            if not self.real:
+                raise InputError(f"{config.docqa} has no usable context of at most {chunk_tokens} tokens")
+
+    def _fits(self, context: Context) -> bool:
+        return len(context.text) <= 6 * self.chunk_tokens and len(self._content_ids(context.text)) <= self.chunk_tokens
+
+    def _content_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def context(self, index: int) -> Context:
+        """Context number ``index`` of one chunk."""
+        rng = random.Random(f"{self.config.seed}/{self.split}/{index}")
+        weights = (self.config.synthetic, self.config.real if self.real else 0.0, self.config.needles)
+        source = rng.choices(("synthetic", "real", "needle"), weights)[0]
+        if source == "real":
+            return rng.choice(self.real)
+        if source == "needle":
+            words = int(rng.uniform(0, 0.75 * self.chunk_tokens))
+            return as_context(needle_document(index, seed=self.config.seed, num_words=words, split=self.split))
+        while True:
+            document = synthetic_document(index, seed=self.config.seed, split=self.split)
+            context = as_context(document)
+            if len(self._content_ids(context.text)) <= self.chunk_tokens:
+                return context
+            index += 1 << 40  # too long for a chunk: the next one of a range of its own
+
+    def batch(self, step: int) -> D2LBatch:
+        """Batch number ``step``."""
+        config = self.config
+        rng = random.Random(f"{config.seed}/{self.split}/step/{step}")
+        per_context = 1
+        if config.max_chunks > 1 and rng.random() >= config.single_chunk_share:
+            per_context = 2 ** rng.randint(1, config.max_chunks.bit_length() - 1)
+        system = rng.choice((None, ""))
+        chunks, rows, counts, index, teachers = [], [], [], [], []
+        for position in range(config.chunks_per_step):
+            context = self.context(step * config.chunks_per_step + position)
+            chunks.append(self.template.wrap(self._content_ids(context.text)[: self.chunk_tokens]))
+            questions = rng.sample(context.questions, min(config.questions_per_chunk, len(context.questions)))
+            for qa in questions:
+                short = rng.random() < 0.5
+                prompt = chat_ids(self.base, question_messages(qa.question, system=system, short=short))
+                answer = answer_ids(self.tokenizer, qa.answer)[: config.max_answer_tokens]
+                rows.append(prompt + answer)
+                counts.append(len(answer))
+                index.append(position // per_context)
+                if self.with_teacher:
+                    content = f"{context.text}\n\n{qa.question}"
+                    teachers.append(chat_ids(self.base, question_messages(content, system=system, short=short)))
+        ids, mask = pad_batch(rows, self.tokenizer.pad_token_id)
+        targets = torch.zeros_like(mask)
+        for row, (tokens, count) in enumerate(zip(rows, counts, strict=True)):
+            targets[row, len(tokens) - count : len(tokens)] = True
+        return D2LBatch(
+            chunks, config.chunks_per_step // per_context, ids, mask, targets, torch.tensor(index), teachers
+        )
+
+
+def as_context(document: Document) -> Context:
+    """A generated document in the form of a data set's."""
+    questions = tuple(QA(q.question, q.answers, q.kind) for q in document.questions)
+    return Context(document.context, questions, "synthetic")

@@ -1,0 +1,96 @@
+"""Context features of chunks: activations of the frozen base model itself, one copy in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from d2l.chunking import Chunk
+from d2l.config import D2LConfig
+from shared.base_model import BaseModel
+from shared.generation import pad_batch
+from shared.hypernetwork import ContextFeatures
+from shared.lora_head import GroundedSource
+from shared.targets import find_decoder
+
+
+class _Recorded(Exception):
+    """Raised inside a forward pass once everything wanted has been seen; the layers behind are not run."""
+
+
+@torch.no_grad()
+def record_inputs(base: BaseModel, ids: Tensor, mask: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Run the decoder on (batch, T) ids and return the input of each named module, (batch, T, in_features).
+
+    The pass ends as soon as all of them have been seen.
+    """
+    seen: dict[str, Tensor] = {}
+
+    def hook_for(name: str):
+        def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+            seen[name] = args[0] if args else kwargs["hidden_states"]
+            if len(seen) == len(modules):
+                raise _Recorded
+
+        return hook
+
+    handles = [m.register_forward_pre_hook(hook_for(n), with_kwargs=True) for n, m in modules.items()]
+    try:
+        base.model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)
+    except _Recorded:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+@dataclass(frozen=True)
+class EncodedChunks:
+    """Features of a batch of chunks and the number of tokens that were run."""
+
+    features: ContextFeatures
+    num_tokens: int
+
+
+def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> EncodedChunks:
+    """Context features of a batch of chunks; padding on the right is masked out."""
+    stack = find_decoder(base.model)
+    hypernetwork = config.hypernetwork
+    entries = [*stack.blocks, stack.final_norm]
+    modules: dict[str, nn.Module] = {}
+    if config.encoder.type == "early_exit":
+        modules["block"] = entries[config.encoder.layer_idx]
+    else:
+        modules |= {f"block.{layer}": entries[layer] for layer in hypernetwork.layers}
+    grounded = hypernetwork.head == "grounded"
+    if grounded:
+        modules |= {t.name: base.model.get_submodule(t.name) for t in hypernetwork.targets}
+
+    ids, mask = pad_batch([chunk.ids for chunk in chunks], base.tokenizer.pad_token_id)
+    ids, mask = ids.to(base.device), mask.to(base.device)
+    inputs = record_inputs(base, ids, mask, modules)
+    with torch.no_grad():
+        if config.encoder.type == "early_exit":
+            hidden = stack.final_norm(inputs["block"])
+        else:
+            layers = hypernetwork.layers
+            # The published encoder is the stack without its last block, so its last state has passed the final norm.
+            last = len(stack.blocks) - 1
+            hidden = torch.stack(
+                [stack.final_norm(inputs[f"block.{n}"]) if n == last else inputs[f"block.{n}"] for n in layers], dim=1
+            )
+        source = None
+        if grounded:
+            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            pooled = torch.zeros_like(mask)
+            for row, chunk in enumerate(chunks):
+                # A key is the state that predicts a content token: from the one before the first to the last but one.
+                pooled[row, max(chunk.start - 1, 0) : max(chunk.stop - 1, 1)] = True
+            keys = {
+                module: torch.stack([inputs[t.name] for t in hypernetwork.targets if t.module == module], dim=1)
+                for module in hypernetwork.modules
+            }
+            source = GroundedSource(keys, values, pooled)
+    return EncodedChunks(ContextFeatures(hidden, mask, source), int(mask.sum()))

@@ -1,0 +1,209 @@
+"""Trains a document hypernetwork on a frozen base model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from d2l.config import D2LConfig, EncoderConfig
+from d2l.data import D2LBatch, D2LData, D2LDataConfig
+from d2l.encoder import encode_chunks, record_inputs
+from shared.base_model import BaseModel
+from shared.config import Config
+from shared.generation import pad_batch
+from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
+from shared.lora_head import GroundedConfig
+from shared.lora_layer import apply_lora
+from shared.losses import distillation_loss, l1_loss, logits_at, next_token_loss
+from shared.perceiver import PerceiverConfig
+from shared.targets import find_decoder, find_targets
+from shared.training import Reporter, TrainingConfig, TrainingResult, fit
+
+
+@dataclass(frozen=True)
+class D2LArchitecture(Config):
+    """The hypernetwork to build for whatever base model is given (see ``HyperNetworkConfig``)."""
+
+    target_modules: tuple[str, ...] = ("down_proj",)
+    layers: tuple[int, ...] | None = None
+    encoder: EncoderConfig = EncoderConfig()
+    chunk_tokens: int = 128
+    r: int = 8
+    bias_r: int = 8
+    scaling: float = 1.0
+    head: str = "grounded"
+    grounded: GroundedConfig = GroundedConfig()
+    perceiver: PerceiverConfig = PerceiverConfig()
+    num_pre_head_layers: int = 0
+    per_layer_processing: bool = True
+
+    def build(self, base: BaseModel) -> D2LConfig:
+        """The full configuration for a base model.
+
+        Raises:
+            InputError: target modules or layers that the base model does not have.
+        """
+        targets = find_targets(base.model, self.target_modules, self.layers)
+        hypernetwork = HyperNetworkConfig.from_dict(
+            {
+                "targets": [t.to_dict() for t in target_configs(targets)],
+                "r": self.r,
+                "feature_size": base.spec.hidden_size,
+                "per_layer_features": self.encoder.type == "per_layer_activations",
+                "perceiver": self.perceiver.to_dict(),
+                "head": self.head,
+                "grounded": self.grounded.to_dict(),
+                "num_pre_head_layers": self.num_pre_head_layers,
+                "per_layer_processing": self.per_layer_processing,
+                "bias_r": self.bias_r,
+                "scaling": self.scaling,
+            }
+        )
+        return D2LConfig(base.spec, self.encoder, hypernetwork, self.chunk_tokens)
+
+
+@dataclass(frozen=True)
+class D2LObjective(Config):
+    """Weights of the losses.
+
+    Attributes:
+        nll: next-token loss on the given answers.
+        distill: KL to the base model's own top-k distribution with the context in its prompt.
+        top_k: tokens of the teacher's distribution that are kept.
+        l1: mean absolute value of the generated factors.
+    """
+
+    nll: float = 1.0
+    distill: float = 0.0
+    top_k: int = 16
+    l1: float = 0.0
+
+
+@dataclass(frozen=True)
+class D2LTrainConfig(Config):
+    """Everything that decides a run."""
+
+    model: D2LArchitecture = D2LArchitecture()
+    data: D2LDataConfig = D2LDataConfig()
+    objective: D2LObjective = D2LObjective()
+    training: TrainingConfig = TrainingConfig()
+    kind: str = "d2l"
+
+
+class D2LTrainingModule(nn.Module):
+    """Chunks -> LoRA weights -> answers through the frozen base -> losses."""
+
+    def __init__(self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, objective: D2LObjective) -> None:
+        super().__init__()
+        self.config, self.hypernetwork, self.objective = config, hypernetwork, objective
+        self._base = (base,)  # in a tuple, so that the frozen base is no submodule and never saved or synchronised
+
+    @property
+    def base(self) -> BaseModel:
+        return self._base[0]
+
+    def forward(self, batch: D2LBatch, shift: int = 0) -> dict[str, Tensor]:
+        """Losses of a batch; ``shift`` gives every question the adapter of the context so many places on."""
+        base, objective = self.base, self.objective
+        features = encode_chunks(base, self.config, batch.chunks).features
+        chunk_weights = self.hypernetwork(features)
+        weights = self.hypernetwork.combine(chunk_weights, batch.num_contexts)
+        rows = weights.index_select((batch.context_index + shift) % batch.num_contexts).to(base.placement.dtype)
+        with apply_lora(base.model, rows):
+            logits = logits_at(base, batch.ids, batch.mask, batch.targets)
+        targets = batch.ids[batch.targets]
+        nll = next_token_loss(logits, targets)
+        losses = {"nll": nll.detach(), "accuracy": (logits.argmax(-1) == targets).float().mean()}
+        loss = objective.nll * nll
+        if objective.distill:
+            kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
+            loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
+        if objective.l1:
+            loss = loss + objective.l1 * l1_loss(chunk_weights)
+        return {"loss": loss, **losses}
+
+    @torch.no_grad()
+    def _teacher_logits(self, batch: D2LBatch) -> Tensor:
+        """The base model's logits at the same answer tokens, with the context in its prompt."""
+        rows, starts = [], []
+        for row, prompt in enumerate(batch.teacher_prompts):
+            answer = batch.ids[row][batch.targets[row]].tolist()
+            rows.append(prompt + answer)
+            starts.append(len(prompt))
+        ids, mask = pad_batch(rows, self.base.tokenizer.pad_token_id)
+        targets = mask & (torch.arange(ids.shape[1])[None] >= torch.tensor(starts)[:, None])
+        device = batch.ids.device
+        return logits_at(self.base, ids.to(device), mask.to(device), targets.to(device))
+
+
+@torch.no_grad()
+def calibrate(hypernetwork: HyperNetwork, config: D2LConfig, base: BaseModel, text: list[str]) -> None:
+    """Set the grounded head's whitening and gain units from the base model's activations on some text."""
+    head = hypernetwork.grounded_head
+    if head is None:
+        return
+    stack = find_decoder(base.model)
+    entries = [*stack.blocks, stack.final_norm]
+    targets = config.hypernetwork.targets
+    modules = {t.name: base.model.get_submodule(t.name) for t in targets}
+    modules |= {f"residual.{t.layer}": entries[t.layer + 1] for t in targets}
+    moments = {t.name: torch.zeros(t.in_features, t.in_features, dtype=torch.float64) for t in targets}
+    lengths = {t.layer: 0.0 for t in targets}
+    count = 0
+    for start in range(0, len(text), 8):
+        rows = [base.tokenizer(piece)["input_ids"][:256] for piece in text[start : start + 8]]
+        ids, mask = pad_batch(rows, base.tokenizer.pad_token_id)
+        mask[:, 0] = True
+        seen = record_inputs(base, ids.to(base.device), mask.to(base.device), modules)
+        keep = mask.clone()
+        keep[:, 0] = False  # the first token is an attention sink with activations of its own kind
+        for t in targets:
+            keys = seen[t.name][keep.to(base.device)].float()
+            moments[t.name] += (keys.mT @ keys).double().cpu()
+        for layer in lengths:
+            lengths[layer] += seen[f"residual.{layer}"][keep.to(base.device)].float().norm(dim=-1).sum().item()
+        count += int(keep.sum())
+    value_scale = torch.tensor([lengths[layer] / count for layer in config.hypernetwork.layers])
+    for module in config.hypernetwork.modules:
+        second_moment = torch.stack([moments[t.name] for t in targets if t.module == module]) / count
+        head.calibrate(module, second_moment, value_scale)
+
+
+def train_d2l(
+    config: D2LTrainConfig,
+    base: BaseModel,
+    run_dir: Path,
+    *,
+    max_seconds: float | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[D2LConfig, HyperNetwork, TrainingResult]:
+    """Build, calibrate and train (or continue) a document hypernetwork in ``run_dir``."""
+    torch.manual_seed(config.training.seed)
+    built = config.model.build(base)
+    hypernetwork = HyperNetwork(built.hypernetwork)
+    data = D2LData(config.data, base, built.chunk_tokens, with_teacher=config.objective.distill > 0)
+    if not (run_dir / "state").exists():
+        calibrate(hypernetwork, built, base, [data.context(index).text for index in range(96)])
+    hypernetwork.to(base.device).train()
+    module = D2LTrainingModule(built, hypernetwork, base, config.objective)
+    held_out = D2LData(config.data.replace(docqa=None), base, built.chunk_tokens, split="validation")
+    batches = [held_out.batch(step).to(base.device) for step in range(4)]
+
+    def evaluate() -> Mapping[str, float]:
+        sums: dict[str, float] = {}
+        for batch in batches:
+            for name, shift in (("adapter", 0), ("other", max(1, batch.num_contexts // 2))):
+                losses = module(batch, shift)
+                for key in ("nll", "accuracy"):
+                    sums[f"{name}_{key}"] = sums.get(f"{name}_{key}", 0.0) + losses[key].item() / len(batches)
+        return sums
+
+    result = fit(
+        module, hypernetwork, data.batch, config.training, run_dir,
+        evaluate=evaluate, max_seconds=max_seconds, reporter=reporter,
+        mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
+        cpu=base.device.type == "cpu",
+    )
+    return built, hypernetwork, result

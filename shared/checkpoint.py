@@ -1,0 +1,110 @@
+"""Hypernetwork checkpoints: config.json + model.safetensors (or shards) + card, read strictly, nothing unpickled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from shared.config import read_json
+from shared.errors import InputError
+from shared.paths import whole_directory
+
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
+
+
+def save_checkpoint(
+    path: Path,
+    config: dict[str, Any],
+    state: dict[str, Tensor],
+    *,
+    card: str,
+    dtype: str | None = None,
+    max_shard_size: str = "5GB",
+    force: bool = False,
+) -> None:
+    """Write a checkpoint directory, whole or not at all.
+
+    Args:
+        dtype: cast floating tensors, such as ``bfloat16``.
+        max_shard_size: split larger weights into ``model-0000X-of-0000Y.safetensors`` with an index.
+    """
+    import torch
+    from huggingface_hub import save_torch_state_dict
+
+    if dtype is not None:
+        state = {k: t.to(getattr(torch, dtype)) if t.is_floating_point() else t for k, t in state.items()}
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    with whole_directory(path, force=force, what="hypernetwork") as temporary:
+        save_torch_state_dict(state, temporary, max_shard_size=max_shard_size)
+        (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        (temporary / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def read_checkpoint_config(path: Path) -> dict[str, Any]:
+    """The parsed ``config.json`` of a checkpoint directory.
+
+    Raises:
+        InputError: no such directory, or no hypernetwork in it.
+    """
+    if not path.is_dir():
+        raise InputError(f"hypernetwork {path} does not exist", "hyperlora hypernet list shows what is installed")
+    config = read_json(path / CONFIG_FILE, "hypernetwork")
+    if not isinstance(config, dict) or "kind" not in config:
+        raise InputError(f"{path} is not a hyperlora hypernetwork", "its config.json names no kind")
+    return config
+
+
+def checkpoint_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors, from the headers alone."""
+    from safetensors import safe_open
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in _weight_files(path):
+        try:
+            with safe_open(file, framework="pt") as handle:
+                shapes |= {key: tuple(handle.get_slice(key).get_shape()) for key in handle.keys()}  # noqa: SIM118
+        except Exception as error:  # safetensors raises its own Rust error type for a damaged file
+            raise InputError(f"{file} is damaged: {error}", "get the checkpoint again") from None
+    return shapes
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Load a checkpoint's tensors into a module built from its config, strictly.
+
+    Raises:
+        InputError: a missing, unexpected or wrongly shaped tensor, or a damaged file.
+    """
+    from safetensors.torch import load_file
+
+    shapes = checkpoint_shapes(path)
+    expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
+    for key in sorted(set(shapes) | set(expected)):
+        if key not in shapes:
+            raise InputError(f"the hypernetwork {path} lacks the tensor {key}", "get the checkpoint again")
+        if key not in expected:
+            raise InputError(f"the hypernetwork {path} holds the unexpected tensor {key}", "config and weights differ")
+        if shapes[key] != expected[key]:
+            raise InputError(
+                f"the hypernetwork {path} has {key} of shape {shapes[key]}, expected {expected[key]}",
+                "config and weights differ",
+            )
+    for file in _weight_files(path):
+        module.load_state_dict(load_file(file), strict=False, assign=False)
+
+
+def _weight_files(path: Path) -> list[Path]:
+    index = path / f"{WEIGHTS_FILE}.index.json"
+    if index.exists():
+        data = read_json(index, "hypernetwork")
+        names = sorted(set(data.get("weight_map", {}).values())) if isinstance(data, dict) else []
+        # Names come from a file of foreign origin: they must not lead out of the directory.
+        if not names or any(not isinstance(n, str) or Path(n).name != n for n in names):
+            raise InputError(f"{index} is not a valid index of weight files")
+        files = [path / name for name in names]
+    else:
+        files = [path / WEIGHTS_FILE]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"the hypernetwork lacks {file}", "get the checkpoint again")
+    return files

@@ -1,0 +1,105 @@
+"""Frozen dataclass configurations with a strict, JSON-compatible round trip."""
+
+import dataclasses
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any, Self
+
+from shared.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Base class of all configurations. Unknown or missing keys and wrong types are an ``InputError``."""
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """Build the configuration from plain JSON data.
+
+        Raises:
+            InputError: unknown key, missing key, or a value of the wrong type.
+        """
+        if not isinstance(data, dict):
+            raise InputError(f"{cls.__name__} must be a mapping, not {type(data).__name__}")
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(data) - set(fields))
+        if unknown:
+            raise InputError(
+                f"{cls.__name__} has no field {unknown[0]!r}", f"known fields: {', '.join(sorted(fields))}"
+            )
+        hints = typing.get_type_hints(cls)
+        values = {name: _convert(hints[name], value, f"{cls.__name__}.{name}") for name, value in data.items()}
+        missing = [
+            name
+            for name, field in fields.items()
+            if name not in data
+            and field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise InputError(f"{cls.__name__} lacks the field {missing[0]!r}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data that ``from_dict`` reads back as an equal configuration."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{what}: {path} does not exist") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{what}: {path} is not valid JSON ({error})") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.to_dict()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Check ``value`` against a type hint; lists become tuples and mappings become nested configurations."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            if type(None) in args:
+                return None
+        else:
+            return _convert(next(arg for arg in args if arg is not type(None)), value, where)
+    elif origin is typing.Literal:
+        if value in args:
+            return value
+        raise InputError(f"{where} must be one of {', '.join(map(repr, args))}, not {value!r}")
+    elif origin is tuple and isinstance(value, (list, tuple)):
+        if args[-1] is Ellipsis:
+            return tuple(_convert(args[0], item, where) for item in value)
+        if len(args) == len(value):
+            return tuple(_convert(arg, item, where) for arg, item in zip(args, value, strict=True))
+    elif origin is dict and isinstance(value, dict):
+        return {key: _convert(args[1], item, f"{where}[{key!r}]") for key, item in value.items()}
+    elif isinstance(hint, type) and issubclass(hint, Config):
+        return hint.from_dict(value)
+    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif hint is Any or (isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise InputError(f"{where} must be {name}, not {value!r}")

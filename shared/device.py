@@ -1,0 +1,86 @@
+"""Device and dtype, decided once, with the reason for each."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and in what precision the frozen base model runs, and why."""
+
+    device: "torch.device"
+    dtype: "torch.dtype"
+    reason: str
+
+
+def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
+    """Resolve ``auto`` (cuda > mps > cpu; bf16 where it is fast, else float32).
+
+    Raises:
+        InputError: unknown device or dtype, or a device that this machine lacks.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            device, why = "cuda", "a CUDA device is present"
+        elif torch.backends.mps.is_available():
+            device, why = "mps", "Apple's MPS is present"
+        else:
+            device, why = "cpu", "no accelerator found"
+    else:
+        why = "as asked"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}", "use auto, cpu, mps, cuda or cuda:N") from None
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(chosen.type, False):
+        raise InputError(f"device {device!r} is not available on this machine", "use --device auto")
+    if dtype == "auto":
+        fast = _bf16_is_fast(chosen)
+        dtype = "bfloat16" if fast else "float32"
+        why += "; bf16 is fast here" if fast else "; bf16 is not fast here"
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", f"use auto, {', '.join(DTYPES)}")
+    return Placement(chosen, getattr(torch, dtype), why)
+
+
+def _bf16_is_fast(device: "torch.device") -> bool:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return False
+    # Without these instructions oneDNN emulates bf16 on the CPU, slower than float32.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+
+
+def tune_malloc() -> None:
+    """Restart-free glibc settings for training on a CPU.
+
+    glibc returns large blocks to the kernel at once, and training then spends up to half its time in page
+    faults. ``mallopt`` keeps them. A no-op elsewhere.
+    """
+    import ctypes
+    import sys
+
+    if not sys.platform.startswith("linux") or "MALLOC_MMAP_THRESHOLD_" in os.environ:
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    mallopt(m_mmap_threshold, 1 << 30)
+    mallopt(m_trim_threshold, (1 << 31) - 1)

@@ -1,0 +1,203 @@
+"""The hypernetwork: context features in, LoRA weights out. It knows neither text nor documents."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from shared.config import Config
+from shared.errors import InputError
+from shared.lora import LoraFactors, LoraWeights
+from shared.lora_head import GroundedConfig, GroundedHead, GroundedSource, LinearHead, PreHeadBlock
+from shared.perceiver import Perceiver, PerceiverConfig
+from shared.targets import Target
+
+
+@dataclass(frozen=True)
+class TargetConfig(Config):
+    """One adapted linear layer of the base model (see ``shared.targets.Target``)."""
+
+    name: str
+    layer: int
+    module: str
+    in_features: int
+    out_features: int
+
+
+@dataclass(frozen=True)
+class HyperNetworkConfig(Config):
+    """Shape of a hypernetwork.
+
+    Attributes:
+        targets: the linear layers it writes for; every adapted block has the same modules.
+        r: rank per chunk.
+        feature_size: width of the context features.
+        per_layer_features: layer l's LoRA comes from layer l's own features (layer-to-layer mode).
+        perceiver: the Perceiver.
+        head: ``linear`` is the published head, ``grounded`` pools the context's own keys and values.
+        grounded: options of the grounded head.
+        num_pre_head_layers: residual MLP blocks between Perceiver and head.
+        per_layer_processing: separate linear maps per layer in those blocks.
+        bias_r: rank of the learned LoRA that does not depend on the input, appended once; 0 for none.
+        scaling: factor on the generated and the bias update (``lora_alpha`` as Doc-to-LoRA uses it).
+    """
+
+    targets: tuple[TargetConfig, ...]
+    r: int = 8
+    feature_size: int = 576
+    per_layer_features: bool = False
+    perceiver: PerceiverConfig = PerceiverConfig()
+    head: Literal["linear", "grounded"] = "linear"
+    grounded: GroundedConfig = GroundedConfig()
+    num_pre_head_layers: int = 0
+    per_layer_processing: bool = True
+    bias_r: int = 8
+    scaling: float = 1.0
+
+    def __post_init__(self) -> None:
+        modules = set(self.modules)
+        if not self.targets:
+            raise InputError("a hypernetwork needs at least one target layer")
+        if self.r < 1 or self.bias_r < 0:
+            raise InputError("r must be at least 1 and bias_r at least 0")
+        for layer in self.layers:
+            if {t.module for t in self.targets if t.layer == layer} != modules:
+                raise InputError(f"layer {layer} does not have the same target modules as the others")
+        if len(self.targets) != len(self.layers) * len(modules):
+            raise InputError("a target layer is listed twice")
+
+    @property
+    def modules(self) -> list[str]:
+        """Target modules, sorted: their order in all tensors."""
+        return sorted({t.module for t in self.targets})
+
+    @property
+    def layers(self) -> list[int]:
+        return sorted({t.layer for t in self.targets})
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """In and out features by module, the largest over the layers."""
+        return {
+            module: (
+                max(t.in_features for t in self.targets if t.module == module),
+                max(t.out_features for t in self.targets if t.module == module),
+            )
+            for module in self.modules
+        }
+
+
+def target_configs(targets: list[Target]) -> tuple[TargetConfig, ...]:
+    """Targets found in a base model, as configuration."""
+    return tuple(TargetConfig(t.name, t.layer, t.module, t.in_features, t.out_features) for t in targets)
+
+
+@dataclass(frozen=True)
+class ContextFeatures:
+    """What the hypernetwork sees of its input.
+
+    Attributes:
+        hidden_states: (batch, T, feature_size), or (batch, layers, T, feature_size) in layer-to-layer mode.
+        attention_mask: (batch, T) bool, True = keep.
+        grounded: keys and values for the grounded head.
+    """
+
+    hidden_states: Tensor
+    attention_mask: Tensor
+    grounded: GroundedSource | None = None
+
+
+class HyperNetwork(nn.Module):
+    """Perceiver, pre-head blocks, head, learned scalers and the input-independent bias LoRA."""
+
+    def __init__(self, config: HyperNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        size, layers, modules = config.perceiver.latent_size, len(config.layers), config.modules
+        per_query = len(modules) * config.r
+        self.perceiver = Perceiver(
+            config.perceiver,
+            feature_size=config.feature_size,
+            num_queries=per_query if config.per_layer_features else layers * per_query,
+        )
+        self.pre_head = nn.ModuleList(
+            PreHeadBlock(size, 4 * size, layers if config.per_layer_processing else None)
+            for _ in range(config.num_pre_head_layers)
+        )
+        grounded = config.head == "grounded"
+        self.grounded_head = self.linear_head = None
+        if grounded:
+            if config.per_layer_features:
+                raise InputError("the grounded head chooses tokens once for all layers: per_layer_features must be false")
+            self.grounded_head = GroundedHead(
+                config.grounded, num_layers=layers, sizes=config.sizes, r=config.r, latent_size=size
+            )
+        if not grounded or config.grounded.linear_residual:
+            self.linear_head = LinearHead(layers, config.sizes, size)
+            # B's scaler starts at zero: the first update has no effect. So does A's where it is added to grounded keys.
+            start = torch.zeros if grounded else torch.ones
+            self.scaler_A = nn.ParameterDict({m: nn.Parameter(start(layers, config.r, 1)) for m in modules})
+            self.scaler_B = nn.ParameterDict({m: nn.Parameter(torch.zeros(layers, config.r, 1)) for m in modules})
+        if config.bias_r:
+            self.bias_A = nn.ParameterDict()
+            self.bias_B = nn.ParameterDict()
+            for module, (in_features, out_features) in config.sizes.items():
+                noise = torch.randn(layers, config.bias_r, in_features) * in_features**-0.5
+                self.bias_A[module] = nn.Parameter(noise)
+                self.bias_B[module] = nn.Parameter(torch.zeros(layers, config.bias_r, out_features))
+
+    def forward(self, features: ContextFeatures) -> LoraWeights:
+        """LoRA weights of every chunk, batched, of rank ``r``; the bias LoRA is not in them."""
+        config = self.config
+        mask = features.attention_mask
+        hidden = features.hidden_states
+        batch = hidden.shape[0]
+        if config.per_layer_features:
+            layers = hidden.shape[1]
+            if layers != len(config.layers):
+                raise InputError(f"{layers} layers of features for {len(config.layers)} adapted layers")
+            hidden, mask = hidden.flatten(0, 1), mask.repeat_interleave(layers, dim=0)
+        output = self.perceiver(hidden, mask)
+        queries = output.queries.view(batch, len(config.layers), len(config.modules), config.r, -1)
+        for block in self.pre_head:
+            queries = block(queries)
+        factors: dict[str, tuple[Tensor, Tensor]] = {}
+        if self.linear_head is not None:
+            for module, (lora_A, lora_B) in self.linear_head(queries).items():
+                factors[module] = lora_A * self.scaler_A[module], lora_B * self.scaler_B[module]
+        if self.grounded_head is not None:
+            if features.grounded is None:
+                raise InputError("the grounded head needs the context's keys and values")
+            for module, (lora_A, lora_B) in self.grounded_head(queries, output.context, features.grounded).items():
+                if module in factors:
+                    lora_A, lora_B = lora_A + factors[module][0], lora_B + factors[module][1]
+                factors[module] = lora_A, lora_B
+        return self._weights(factors)
+
+    def bias(self) -> LoraWeights | None:
+        """The learned LoRA that does not depend on the input, unbatched, or ``None``."""
+        if not self.config.bias_r:
+            return None
+        weights = self._weights({m: (self.bias_A[m][None], self.bias_B[m][None]) for m in self.config.modules})
+        return weights.unbind()[0]
+
+    def combine(self, chunks: LoraWeights, num_contexts: int = 1) -> LoraWeights:
+        """Join the chunks of each context along the rank and append the bias LoRA once.
+
+        chunks: batch of ``num_contexts * n`` chunks, neighbours belong together. Returns a batch of ``num_contexts``.
+        """
+        grouped = chunks.group(num_contexts)
+        bias = self.bias()
+        return grouped if bias is None else LoraWeights.concat([grouped, bias.to(next(iter(chunks.values())).lora_A.dtype)])
+
+    def _weights(self, factors: dict[str, tuple[Tensor, Tensor]]) -> LoraWeights:
+        """Rank-major stacks of all layers -> PEFT's orientation by layer name, scaling folded into B."""
+        index = {layer: position for position, layer in enumerate(self.config.layers)}
+        result = {}
+        for t in self.config.targets:
+            lora_A, lora_B = (f[:, index[t.layer]] for f in factors[t.module])
+            result[t.name] = LoraFactors(
+                lora_A[..., : t.in_features], lora_B[..., : t.out_features].mT * self.config.scaling
+            )
+        return LoraWeights(result)

@@ -1,0 +1,64 @@
+"""Where hyperlora keeps its files, and how a directory appears whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import HyperLoraError, InputError
+
+
+def home() -> Path:
+    """``HYPERLORA_HOME``, or the platform's cache folder for hyperlora."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+
+
+def check_output(path: Path, *, force: bool, what: str) -> None:
+    """Refuse, before any work is done, an output directory that must not be overwritten.
+
+    Raises:
+        InputError: the path exists and ``force`` is off, or it is something that ``force`` must not delete.
+    """
+    if not path.exists():
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if not force:
+        raise InputError(f"{path} already exists", f"use --force to replace the {what}, or another -o")
+    if not path.is_dir() or not ((path / "adapter_config.json").exists() or (path / "config.json").exists()):
+        raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
+
+
+@contextmanager
+def whole_directory(path: Path, *, force: bool = False, what: str = "adapter") -> Iterator[Path]:
+    """Yield a temporary directory that takes the name ``path`` when the block ends without an error.
+
+    Raises:
+        InputError: ``path`` exists and ``force`` is off.
+        HyperLoraError: the disk is full or may not be written.
+    """
+    check_output(path, force=force, what=what)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        temporary.chmod(0o755)
+        yield temporary
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            os.replace(path, old / "old")
+            os.replace(temporary, path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise HyperLoraError(
+            f"cannot write {path}: {error.strerror or error}", "check the disk's free space and permissions"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

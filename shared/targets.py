@@ -1,0 +1,98 @@
+"""Finds the layers of a causal LM by walking its modules, never by guessed prefixes."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from shared.errors import InputError
+
+
+@dataclass(frozen=True)
+class Target:
+    """One linear layer that a LoRA adapts.
+
+    Attributes:
+        name: full module name in the base model, such as ``model.layers.3.mlp.down_proj``.
+        layer: number of the decoder block, from 0.
+        module: last part of the name, such as ``down_proj``.
+    """
+
+    name: str
+    layer: int
+    module: str
+    in_features: int
+    out_features: int
+
+
+@dataclass(frozen=True)
+class DecoderStack:
+    """The blocks of a causal LM.
+
+    Attributes:
+        name: module name of the list of blocks, such as ``model.layers``.
+        blocks: the decoder blocks, in order.
+        final_norm: the normalisation behind the last block.
+    """
+
+    name: str
+    blocks: nn.ModuleList
+    final_norm: nn.Module
+
+
+def find_decoder(model: nn.Module) -> DecoderStack:
+    """The list of decoder blocks and the norm that follows it in the same parent.
+
+    Raises:
+        InputError: the model has no such list (it is not a decoder-only transformer of transformers).
+    """
+    depth = model.config.get_text_config().num_hidden_layers
+    for name, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == depth:
+            parent_name, _, leaf = name.rpartition(".")
+            siblings = list(model.get_submodule(parent_name).named_children())
+            behind = siblings[[child for child, _ in siblings].index(leaf) + 1 :]
+            norms = [child for _, child in behind if "norm" in type(child).__name__.lower()]
+            if norms:
+                return DecoderStack(name, module, norms[0])
+    raise InputError(
+        f"{type(model).__name__} has no stack of decoder blocks followed by a norm",
+        "use a decoder-only causal language model",
+    )
+
+
+def find_targets(
+    model: nn.Module, target_modules: tuple[str, ...], layers: tuple[int, ...] | None = None
+) -> list[Target]:
+    """All linear layers with one of the given last names, ordered by block and then by name.
+
+    Args:
+        layers: decoder blocks to adapt, all of them by default.
+
+    Raises:
+        InputError: a name that does not exist, is not linear, or occurs several times in one block.
+    """
+    stack = find_decoder(model)
+    wanted = range(len(stack.blocks)) if layers is None else layers
+    if any(not 0 <= layer < len(stack.blocks) for layer in wanted):
+        raise InputError(f"the base model has {len(stack.blocks)} layers; layers must be 0 to {len(stack.blocks) - 1}")
+    targets = []
+    for layer in wanted:
+        found = [
+            (name, module) for name, module in stack.blocks[layer].named_modules() if name.split(".")[-1] in target_modules
+        ]
+        for leaf in sorted(target_modules):
+            matches = [(name, module) for name, module in found if name.split(".")[-1] == leaf]
+            if not matches:
+                names = {n.split(".")[-1] for n, m in stack.blocks[layer].named_modules() if _is_linear(m)}
+                raise InputError(f"layer {layer} has no module {leaf!r}", f"its linear modules: {', '.join(sorted(names))}")
+            if len(matches) > 1 or not _is_linear(matches[0][1]):
+                reason = "occurs several times" if len(matches) > 1 else f"is a {type(matches[0][1]).__name__}, not linear"
+                raise InputError(f"{leaf!r} in layer {layer} {reason}", "choose other --target-modules")
+            name, module = matches[0]
+            targets.append(Target(f"{stack.name}.{layer}.{name}", layer, leaf, module.in_features, module.out_features))
+    return targets
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """nn.Linear or a quantised stand-in of it (GPT-2's Conv1D has no in_features and is transposed)."""
+    return hasattr(module, "in_features") and hasattr(module, "out_features") and hasattr(module, "weight")

@@ -1,0 +1,1 @@
+"""Text-to-LoRA: a one-line task description in, a LoRA adapter out."""
