@@ -88,19 +88,16 @@ class D2LModel:
             else:
                 weights = self.hypernetwork(features)
             # Factors leave the device as they come: a long document needs no more memory than one batch.
-            parts.append(self._join(weights.to(device="cpu", dtype=torch.float32)))
+            parts.append(weights.to(device="cpu", dtype=torch.float32).group(1).unbind()[0])
             tokens += encoded.num_tokens
             done += len(batch)
             if on_progress:
                 on_progress(done, len(chunks))
+        weights = self.hypernetwork.widen(LoraWeights.concat(parts))
         bias = self.hypernetwork.bias()
         if bias is not None:
-            parts.append(bias.to(device="cpu", dtype=torch.float32))
-        return DocumentLora(LoraWeights.concat(parts), len(chunks), tokens)
-
-    @staticmethod
-    def _join(weights: LoraWeights) -> LoraWeights:
-        return weights.group(1).unbind()[0]
+            weights = LoraWeights.concat([weights, bias.to(device="cpu", dtype=torch.float32)])
+        return DocumentLora(weights, len(chunks), tokens)
 
 
 def batches(chunks: list[Chunk], batch_tokens: int) -> list[list[Chunk]]:

@@ -32,6 +32,7 @@ class D2LArchitecture(Config):
     chunk_tokens: int = 128
     r: int = 8
     bias_r: int = 8
+    bias_modules: tuple[str, ...] = ()
     scaling: float = 1.0
     head: str = "grounded"
     grounded: GroundedConfig = GroundedConfig()
@@ -46,6 +47,7 @@ class D2LArchitecture(Config):
             InputError: target modules or layers that the base model does not have.
         """
         targets = find_targets(base.model, self.target_modules, self.layers)
+        reading = find_targets(base.model, self.bias_modules, None) if self.bias_modules else []
         hypernetwork = HyperNetworkConfig.from_dict(
             {
                 "targets": [t.to_dict() for t in target_configs(targets)],
@@ -58,6 +60,7 @@ class D2LArchitecture(Config):
                 "num_pre_head_layers": self.num_pre_head_layers,
                 "per_layer_processing": self.per_layer_processing,
                 "bias_r": self.bias_r,
+                "bias_targets": [t.to_dict() for t in target_configs(reading)],
                 "scaling": self.scaling,
             }
         )

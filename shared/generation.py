@@ -119,3 +119,13 @@ def generate(
     )
     answers = base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return [answer.strip() for answer in answers]
+
+
+def answer(
+    base: BaseModel,
+    messages: list[Message],
+    config: GenerationConfig,
+    on_text: Callable[[str], None] | None = None,
+) -> str:
+    """The model's next message in a conversation."""
+    return generate(base, [chat_ids(base, messages)], config, on_text)[0]

@@ -40,6 +40,8 @@ class HyperNetworkConfig(Config):
         num_pre_head_layers: residual MLP blocks between Perceiver and head.
         per_layer_processing: separate linear maps per layer in those blocks.
         bias_r: rank of the learned LoRA that does not depend on the input, appended once; 0 for none.
+        bias_targets: further layers that have this bias LoRA only: what teaches the base model to read the generated
+            memory without adding to it.
         scaling: factor on the generated and the bias update (``lora_alpha`` as Doc-to-LoRA uses it).
     """
 
@@ -53,6 +55,7 @@ class HyperNetworkConfig(Config):
     num_pre_head_layers: int = 0
     per_layer_processing: bool = True
     bias_r: int = 8
+    bias_targets: tuple[TargetConfig, ...] = ()
     scaling: float = 1.0
 
     def __post_init__(self) -> None:
@@ -66,6 +69,8 @@ class HyperNetworkConfig(Config):
                 raise InputError(f"layer {layer} does not have the same target modules as the others")
         if len(self.targets) != len(self.layers) * len(modules):
             raise InputError("a target layer is listed twice")
+        if self.bias_targets and not self.bias_r:
+            raise InputError("bias_targets need a bias_r of at least 1")
 
     @property
     def modules(self) -> list[str]:
@@ -140,12 +145,11 @@ class HyperNetwork(nn.Module):
             self.scaler_A = nn.ParameterDict({m: nn.Parameter(start(layers, config.r, 1)) for m in modules})
             self.scaler_B = nn.ParameterDict({m: nn.Parameter(torch.zeros(layers, config.r, 1)) for m in modules})
         if config.bias_r:
-            self.bias_A = nn.ParameterDict()
-            self.bias_B = nn.ParameterDict()
-            for module, (in_features, out_features) in config.sizes.items():
-                noise = torch.randn(layers, config.bias_r, in_features) * in_features**-0.5
-                self.bias_A[module] = nn.Parameter(noise)
-                self.bias_B[module] = nn.Parameter(torch.zeros(layers, config.bias_r, out_features))
+            self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
+            for t in (*config.targets, *config.bias_targets):
+                noise = torch.randn(config.bias_r, t.in_features) * t.in_features**-0.5
+                self.bias_A[_key(t)] = nn.Parameter(noise)
+                self.bias_B[_key(t)] = nn.Parameter(torch.zeros(t.out_features, config.bias_r))
 
     def forward(self, features: ContextFeatures) -> LoraWeights:
         """LoRA weights of every chunk, batched, of rank ``r``; the bias LoRA is not in them."""
@@ -177,10 +181,15 @@ class HyperNetwork(nn.Module):
 
     def bias(self) -> LoraWeights | None:
         """The learned LoRA that does not depend on the input, unbatched, or ``None``."""
-        if not self.config.bias_r:
+        config = self.config
+        if not config.bias_r:
             return None
-        weights = self._weights({m: (self.bias_A[m][None], self.bias_B[m][None]) for m in self.config.modules})
-        return weights.unbind()[0]
+        return LoraWeights(
+            {
+                t.name: LoraFactors(self.bias_A[_key(t)], self.bias_B[_key(t)] * config.scaling)
+                for t in (*config.targets, *config.bias_targets)
+            }
+        )
 
     def combine(self, chunks: LoraWeights, num_contexts: int = 1) -> LoraWeights:
         """Join the chunks of each context along the rank and append the bias LoRA once.
@@ -189,7 +198,20 @@ class HyperNetwork(nn.Module):
         """
         grouped = chunks.group(num_contexts)
         bias = self.bias()
-        return grouped if bias is None else LoraWeights.concat([grouped, bias.to(next(iter(chunks.values())).lora_A.dtype)])
+        if bias is None:
+            return grouped
+        bias = bias.to(next(iter(chunks.values())).lora_A.dtype)
+        return LoraWeights.concat([self.widen(grouped), bias])
+
+    def widen(self, weights: LoraWeights) -> LoraWeights:
+        """Add zero factors for the layers that have a bias LoRA only, so that all layers keep one rank."""
+        some = next(iter(weights.values())).lora_A
+        lead, r = some.shape[:-2], some.shape[-2]
+        zeros = {
+            t.name: LoraFactors(some.new_zeros(*lead, r, t.in_features), some.new_zeros(*lead, t.out_features, r))
+            for t in self.config.bias_targets
+        }
+        return LoraWeights({**weights, **zeros}) if zeros else weights
 
     def _weights(self, factors: dict[str, tuple[Tensor, Tensor]]) -> LoraWeights:
         """Rank-major stacks of all layers -> PEFT's orientation by layer name, scaling folded into B."""
@@ -201,3 +223,8 @@ class HyperNetwork(nn.Module):
                 lora_A[..., : t.in_features], lora_B[..., : t.out_features].mT * self.config.scaling
             )
         return LoraWeights(result)
+
+
+def _key(target: TargetConfig) -> str:
+    """A target's name in a parameter dictionary, which allows no dots."""
+    return target.name.replace(".", "/")

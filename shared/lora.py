@@ -32,6 +32,11 @@ class LoraFactors:
         """delta W, (*batch*, out_features, in_features)."""
         return self.lora_B @ self.lora_A
 
+    def norm(self) -> float:
+        """Frobenius norm of an unbatched delta W, without forming it."""
+        a, b = self.lora_A.double(), self.lora_B.double()
+        return ((b.mT @ b) * (a @ a.mT)).sum().clamp_min(0).sqrt().item()
+
 
 @dataclass(frozen=True)
 class TruncatedLora:

@@ -28,6 +28,8 @@ class GroundedConfig(Config):
         position_frequencies: Fourier features of a token's relative position in its chunk, for choosing tokens only.
         tie_values: a slot's value is chosen by the same weights as its key (the token after the key's own).
         linear_residual: add the published linear head to both factors.
+        value_rank: rank of a learned map per layer that is added to the identity on the values; 0 for none.
+        initial_sharpness: factor on the initial choosing weights; above 1 the slots start with different tokens.
         decorrelation_ridge: ridge of the slots' Gram matrix, relative to its mean diagonal; small values make a slot
             silent on the keys of the chunk's other slots.
     """
@@ -38,6 +40,8 @@ class GroundedConfig(Config):
     position_frequencies: int = 4
     tie_values: bool = True
     linear_residual: bool = True
+    value_rank: int = 16
+    initial_sharpness: float = 4.0
     decorrelation_ridge: float = 0.1
 
     def __post_init__(self) -> None:
@@ -122,7 +126,7 @@ class GroundedHead(nn.Module):
     alpha over the context tokens, A is the whitened mean key and B the mean embedding of the tokens that came next:
 
         K = alpha k(t)        A = (K P K' + ridge)^-1 K P     P = (C + ridge)^-1, C the keys' second moment on general text
-        e = beta e(t+1)       B = gain * e / |e|
+        e = beta e(t+1)       B = gain * (1 + M) e / |(1 + M) e|     M a learned map of low rank
 
     so a state equal to one slot's key writes that slot's value with length ``gain`` and none of the other slots' (the
     least-squares memory of MEMIT, with the few slots of a chunk as its rows).
@@ -138,6 +142,12 @@ class GroundedHead(nn.Module):
         self.key = nn.Linear(latent_size, 2 * latent_size, bias=False)
         self.position = nn.Linear(2 * config.position_frequencies + 1, 2 * latent_size, bias=False)
         self.norm = nn.RMSNorm(latent_size, eps=1e-6)
+        with torch.no_grad():
+            self.query.weight *= config.initial_sharpness
+        width = next(iter(sizes.values()))[1]
+        if config.value_rank:
+            self.value_in = nn.Parameter(torch.randn(num_layers, width, config.value_rank) * width**-0.5)
+            self.value_out = nn.Parameter(torch.zeros(num_layers, config.value_rank, width))
         # Log gains: multiplicative, so one learning rate suits layers of any magnitude.
         self.log_gain = nn.Parameter(torch.full(shape, config.initial_gain).log())
         self.gate = nn.Linear(latent_size, 1)
@@ -199,6 +209,9 @@ class GroundedHead(nn.Module):
         alpha, beta = self.attention(queries, context, source.mask)
         gain = self.log_gain.exp() * self.value_scale[..., None] * (2 * self.gate(queries)[..., 0].float().sigmoid())
         values = torch.einsum("blmrt,bth->blmrh", beta.to(source.values.dtype), source.values).float()
+        if self.config.value_rank:
+            mapped = torch.einsum("blmrh,lhk->blmrk", values, self.value_in)
+            values = values + torch.einsum("blmrk,lkh->blmrh", mapped, self.value_out)
         values = F.normalize(values, dim=-1) * gain[..., None]
         result = {}
         for index, module in enumerate(self.modules_):

@@ -254,3 +254,42 @@ def _load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer,
     if "rng.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng.cuda"])
     return int(facts["step"])
+
+
+_CARD = """---
+library_name: hyperlora
+base_model: {base}
+tags:
+- hypernetwork
+- lora
+---
+
+# {kind} hypernetwork for {base}
+
+{parameters:.1f} M parameters, trained with hyperlora for {step} steps. Use it with `hyperlora {kind} --hypernet PATH`.
+
+Trained with this configuration (`hyperlora train {kind} CONFIG -o RUN`):
+
+```json
+{config}
+```
+
+Last training metrics: {metrics}
+"""
+
+
+def save_trained(
+    path: Path, config: Mapping[str, Any], hypernetwork: nn.Module, train_config: Mapping[str, Any], result: TrainingResult
+) -> None:
+    """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one."""
+    from shared.checkpoint import save_checkpoint
+
+    card = _CARD.format(
+        base=config["base"]["name_or_path"],
+        kind=config["kind"],
+        parameters=sum(p.numel() for p in hypernetwork.parameters()) / 1e6,
+        step=result.step,
+        config=json.dumps(train_config, indent=1),
+        metrics=", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items()),
+    )
+    save_checkpoint(path, dict(config), hypernetwork.state_dict(), card=card, dtype="bfloat16", force=True)

@@ -1,0 +1,59 @@
+"""``hyperlora chat``: a conversation with an adapter in place."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import options, output
+from cli.loading import load_adapter, load_base
+
+
+def chat(
+    adapter: Annotated[str, typer.Argument(help="Adapter directory or Hub id.", show_default=False)],
+    base: options.Base = None,
+    system: Annotated[str | None, typer.Option(help="System message.", show_default=False)] = None,
+    max_new_tokens: options.MaxNewTokens = 256,
+    temperature: options.Temperature = 0.0,
+    top_p: options.TopP = 1.0,
+    top_k: options.TopK = 0,
+    repetition_penalty: options.RepetitionPenalty = 1.0,
+    scale: options.Scale = 1.0,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    load_in_4bit: options.FourBit = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Talk to the base model with an adapter; /new starts over, /quit or Ctrl-D ends.
+
+    Example: hyperlora chat brief-adapter
+    """
+    output.configure(quiet=quiet)
+    loaded_adapter = load_adapter(adapter)
+    loaded = load_base(base or loaded_adapter.base_model, device, dtype, load_in_4bit=load_in_4bit)
+    import torch
+
+    from shared.generation import GenerationConfig, answer
+    from shared.lora_layer import apply_lora
+
+    config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
+    opening = [{"role": "system", "content": system}] if system is not None else []
+    messages = list(opening)
+    torch.manual_seed(seed)
+    output.note("/new starts over, /quit or Ctrl-D ends")
+    with apply_lora(loaded.model, loaded_adapter.weights.scaled(scale).to(loaded.device)):
+        while True:
+            if sys.stdin.isatty():
+                output.stderr().print("> ", end="")
+            line = sys.stdin.readline()
+            text = line.strip()
+            if not line or text == "/quit":
+                return
+            if text == "/new":
+                messages = list(opening)
+            elif text:
+                messages.append({"role": "user", "content": text})
+                reply = answer(loaded, messages, config, lambda piece: print(piece, end="", flush=True))
+                print()
+                messages.append({"role": "assistant", "content": reply})

@@ -1,0 +1,40 @@
+"""``hyperlora push``: an adapter or hypernetwork to the Hugging Face Hub."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options, output
+from cli.progress import spinner
+
+
+def push(
+    path: Annotated[Path, typer.Argument(metavar="ADAPTER", help="Adapter (or hypernetwork) directory.", show_default=False)],
+    repo_id: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name.", show_default=False)],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public. Default: private.")] = False,
+    token: Annotated[
+        str | None, typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False)
+    ] = None,
+    message: Annotated[str, typer.Option(help="Commit message.")] = "Upload with hyperlora",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Publish an adapter; the repository is private unless you say --public, because weights can reveal the document.
+
+    Example: hyperlora push brief-adapter me/weekly-brief
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from shared.adapter import CONFIG_FILE, read_adapter
+    from shared.checkpoint import checkpoint_shapes, read_checkpoint_config
+    from shared.hub import push_folder
+
+    if (path / CONFIG_FILE).exists() or not (path / "config.json").exists():
+        read_adapter(path)
+    else:
+        read_checkpoint_config(path)
+        checkpoint_shapes(path)
+    with spinner("uploading"):
+        url = push_folder(path, repo_id, private=not public, token=token, message=message)
+    output.result(url, {"url": url, "repo_id": repo_id, "private": not public})
+    output.next_step(f"hyperlora pull {repo_id}")

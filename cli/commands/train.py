@@ -1,0 +1,90 @@
+"""``hyperlora train``: a hypernetwork from a config file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options, output
+from cli.loading import load_base
+from cli.progress import ProgressReporter
+
+
+def train(
+    kind: Annotated[str, typer.Argument(help="d2l or t2l.", show_default=False)],
+    config: Annotated[Path, typer.Argument(help="JSON or YAML configuration.", show_default=False)],
+    output_dir: Annotated[Path, typer.Option("--output", "-o", help="Run directory: state, metrics, and the result in hypernet/.")],
+    base: options.Base = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Stop after this time; the same command continues.", show_default=False)
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Instead of training.max_steps.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of training.seed and data.seed.", show_default=False)] = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train (or continue) a hypernetwork on a frozen base model.
+
+    Example: hyperlora train d2l d2l.yaml -o runs/d2l --max-seconds 540
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from shared.errors import InputError
+
+    if kind not in ("d2l", "t2l"):
+        raise InputError(f"unknown kind {kind!r}", "hyperlora train d2l CONFIG or hyperlora train t2l CONFIG")
+    data = read_config(config)
+    if max_steps is not None:
+        data.setdefault("training", {})["max_steps"] = max_steps
+    if seed is not None:
+        for part in ("training", "data"):
+            data.setdefault(part, {})["seed"] = seed
+    from shared.device import tune_malloc
+
+    tune_malloc()
+    if kind == "d2l":
+        from d2l.train import D2LTrainConfig as TrainConfig
+        from d2l.train import train_d2l as run
+    else:
+        from t2l.train import T2LTrainConfig as TrainConfig
+        from t2l.train import train_t2l as run
+    parsed = TrainConfig.from_dict(data)
+    loaded = load_base(base, device, dtype)
+    with ProgressReporter() as reporter:
+        trained, hypernetwork, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
+    from shared.training import save_trained
+
+    target = output_dir / "hypernet"
+    save_trained(target, trained.to_dict(), hypernetwork, parsed.to_dict(), result)
+    output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
+    output.result(str(target), {"hypernetwork": str(target), **_facts(result)})
+    if result.finished:
+        output.next_step(f"hyperlora {kind} --hypernet {target} ...")
+    else:
+        output.next_step("the same command, to continue")
+
+
+def _facts(result) -> dict:
+    return {"step": result.step, "finished": result.finished, "seconds": result.seconds, **result.metrics}
+
+
+def read_config(path: Path) -> dict:
+    """A mapping from a JSON or YAML file.
+
+    Raises:
+        InputError: missing file, or something else in it.
+    """
+    import yaml
+
+    from shared.errors import InputError
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"config {path} does not exist", "benchmarks/configs/ has examples") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path} must hold a mapping")
+    return data

@@ -1,0 +1,41 @@
+"""What several commands load the same way."""
+
+from typing import TYPE_CHECKING
+
+from cli.progress import spinner
+
+if TYPE_CHECKING:
+    from shared.adapter import Adapter
+    from shared.base_model import BaseModel
+
+
+def load_base(
+    name: str | None, device: str, dtype: str, *, load_in_4bit: bool = False, trust_remote_code: bool = False
+) -> "BaseModel":
+    """Place and load a base model, with a spinner."""
+    with spinner("loading the base model"):
+        from shared.base_model import load_base_model
+        from shared.device import choose_placement
+
+        placement = choose_placement(device, dtype)
+        spread = device == "auto" and placement.device.type == "cuda"
+        return load_base_model(
+            name,
+            placement=placement,
+            load_in_4bit=load_in_4bit,
+            trust_remote_code=trust_remote_code,
+            device_map="auto" if spread else None,
+        )
+
+
+def load_adapter(path: str) -> "Adapter":
+    """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
+    from pathlib import Path
+
+    from shared.adapter import read_adapter
+    from shared.hub import is_repo_id, pull_snapshot
+
+    local = Path(path)
+    if not local.exists() and is_repo_id(path):
+        local = pull_snapshot(path)
+    return read_adapter(local)

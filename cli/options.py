@@ -1,0 +1,30 @@
+"""Every shared option, defined once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output directory.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", envvar="HYPERLORA_DEVICE")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", envvar="HYPERLORA_DTYPE")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
+Hypernet = Annotated[
+    str | None,
+    typer.Option(help="Hypernetwork: shipped name, path or Hub id. Default: the shipped one.", show_default=False),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(help="Where the base model is: path or Hub id. Default: the one it was made for.", show_default=False),
+]
+Scale = Annotated[float, typer.Option(help="Factor on the adapter's effect.")]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")]
+TopP = Annotated[float, typer.Option(help="Sample from the most likely tokens with this total probability.")]
+TopK = Annotated[int, typer.Option(min=0, help="Sample from this many most likely tokens; 0 is all.")]
+RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 discourages repeated tokens.")]
+FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load the base in 4 bits (needs bitsandbytes).")]
+TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run code from the model's repository.")]

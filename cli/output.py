@@ -1,0 +1,81 @@
+"""The one output sink: results go to stdout, everything else to stderr."""
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_state = {"json": False, "quiet": False}
+
+
+def configure(*, json_output: bool = False, quiet: bool = False) -> None:
+    """Choose the mode for this invocation."""
+    _state.update(json=json_output, quiet=quiet)
+
+
+def is_json() -> bool:
+    return _state["json"]
+
+
+def is_quiet() -> bool:
+    return _state["quiet"]
+
+
+def stderr() -> Console:
+    """Console for progress, hints and errors. Made anew, so that it follows a replaced sys.stderr."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def result(text: str, data: Any = None) -> None:
+    """Print the result: ``text`` for people and pipes, ``data`` (a mapping or dataclass) with ``--json``."""
+    if is_json():
+        print(json.dumps(plain(data), ensure_ascii=False, indent=2))
+    else:
+        print(text)
+
+
+def plain(data: Any) -> Any:
+    """JSON-compatible form of a result."""
+    return dataclasses.asdict(data) if dataclasses.is_dataclass(data) and not isinstance(data, type) else data
+
+
+def note(message: str) -> None:
+    """A line for the user beside the result; silent with ``--quiet``."""
+    if not is_quiet():
+        stderr().print(message, markup=False)
+
+
+def next_step(command: str) -> None:
+    """What to type next."""
+    if not is_json():
+        note(f"next: {command}")
+
+
+def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:
+    """A table as text, as wide as its content when stdout is no terminal."""
+    grid = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        grid.add_row(*[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row])
+    return _render(grid)
+
+
+def columns(texts: dict[str, str]) -> str:
+    """Texts side by side under their names."""
+    grid = Table(*texts, expand=True, header_style="bold")
+    # Text, not str: an answer's own [brackets] are no markup.
+    grid.add_row(*map(Text, texts.values()))
+    return _render(grid)
+
+
+def _render(grid: Table) -> str:
+    width = None if sys.stdout.isatty() else 120
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(grid)
+    return capture.get().rstrip("\n")

@@ -1,0 +1,143 @@
+"""Does the adapter know its document? NLL and generated answers with and without it."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+
+import torch
+
+from d2l.data import QA, Context, answer_ids, question_messages
+from d2l.model import D2LModel
+from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
+from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.lora import LoraWeights
+from shared.lora_layer import apply_lora
+from shared.losses import logits_at
+
+# none: question alone. bias: the input-independent LoRA alone. adapter: the document's. other: another document's.
+# context: the document in the prompt. context+bias: the same with the input-independent LoRA.
+MODES = ("none", "bias", "adapter", "other", "context", "context+bias")
+
+
+@dataclass(frozen=True)
+class ModeScores:
+    """Means over questions; NLL in nats per answer token."""
+
+    nll: float
+    f1: float
+    exact_match: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class DocQAResult:
+    """Scores by mode, and how many contexts and questions they are over.
+
+    Attributes:
+        adapter_over_context: adapter's F1 / F1 with the document in the prompt.
+        gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
+    """
+
+    modes: dict[str, ModeScores]
+    contexts: int
+    questions: int
+    skipped: int
+    adapter_over_context: float
+    gap_closed: float
+    provenance: dict[str, object]
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def evaluate_docqa(
+    model: D2LModel,
+    contexts: list[Context],
+    *,
+    generate_answers: bool = True,
+    max_new_tokens: int = 24,
+    facts: dict[str, object] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> DocQAResult:
+    """Ask every question of every context in all modes, with one question template that asks for a short answer.
+
+    A context whose prompt exceeds the base model's window is skipped and counted.
+    """
+    window = model.base.context_window - max_new_tokens - 128
+    usable = [c for c in contexts if len(model.base.tokenizer(c.text)["input_ids"]) < window]
+    scores: dict[str, list[list[tuple[float, ...]]]] = {mode: [] for mode in MODES}
+    bias = model.hypernetwork.bias()
+    adapters = [_lora(model, usable[-1])] if usable else []
+    for number, context in enumerate(usable):
+        adapters.append(_lora(model, context))
+        weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
+        for mode in MODES:
+            lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
+            text = context.text if mode.startswith("context") else None
+            scores[mode].append(_score(model, context.questions, lora, text, generate_answers, max_new_tokens))
+        if on_progress:
+            on_progress(number + 1, len(usable))
+    flat = {mode: [row for rows in groups for row in rows] for mode, groups in scores.items()}
+    modes = {
+        # NLL is a mean over tokens: each row holds a sum and a count.
+        mode: ModeScores(
+            sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)), *(mean([row[i] for row in rows]) for i in (2, 3, 4))
+        )
+        for mode, rows in flat.items()
+    }
+    gap = modes["other"].nll - modes["context+bias"].nll
+    return DocQAResult(
+        modes,
+        len(usable),
+        len(flat["none"]),
+        len(contexts) - len(usable),
+        modes["adapter"].f1 / modes["context"].f1 if modes["context"].f1 else float("nan"),
+        (modes["other"].nll - modes["adapter"].nll) / gap if gap else float("nan"),
+        provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
+    )
+
+
+def _lora(model: D2LModel, context: Context) -> LoraWeights:
+    return model.generate(model.chunk(context.text)).weights
+
+
+@torch.no_grad()
+def _score(
+    model: D2LModel, questions: tuple[QA, ...], lora: LoraWeights | None, text: str | None, answers: bool, max_new_tokens: int
+) -> list[tuple[float, ...]]:
+    """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
+    base, system = model.base, model.config.question_system
+    prompts = [
+        chat_ids(base, question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=True))
+        for qa in questions
+    ]
+    golds = [answer_ids(base.tokenizer, qa.answer) for qa in questions]
+    rows: list[tuple[float, ...]] = []
+    active = nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device))
+    # Long prompts one by one, short ones together.
+    size = 1 if text is not None and len(text) > 2000 else 8
+    with active:
+        for start in range(0, len(questions), size):
+            part = slice(start, start + size)
+            ids, mask = pad_batch([p + g for p, g in zip(prompts[part], golds[part], strict=True)], base.tokenizer.pad_token_id)
+            targets = torch.zeros_like(mask)
+            for row, (prompt, gold) in enumerate(zip(prompts[part], golds[part], strict=True)):
+                targets[row, len(prompt) : len(prompt) + len(gold)] = True
+            ids, mask, targets = (t.to(base.device) for t in (ids, mask, targets))
+            logits = logits_at(base, ids, mask, targets)
+            losses = torch.nn.functional.cross_entropy(logits, ids[targets], reduction="none")
+            sums = losses.new_zeros(len(ids)).index_add(0, targets.nonzero()[:, 0], losses).tolist()
+            replies = [""] * len(ids)
+            if answers:
+                replies = generate(base, prompts[part], GenerationConfig(max_new_tokens))
+            for qa, gold, total, reply in zip(questions[part], golds[part], sums, replies, strict=True):
+                rows.append(
+                    (
+                        total,
+                        len(gold),
+                        token_f1(reply, qa.answers),
+                        exact_match(reply, qa.answers),
+                        answer_recall(reply, qa.answers),
+                    )
+                )
+    return rows

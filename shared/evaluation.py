@@ -1,0 +1,63 @@
+"""Metrics of generated answers and of likelihoods, as typed records with provenance."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+from shared.card import command_line, library_versions
+
+
+def normalize_answer(text: str) -> str:
+    """SQuAD's normalisation: lower case, no punctuation, no articles, single spaces (Rajpurkar et al. 2016)."""
+    text = "".join(ch for ch in text.lower() if ch not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def token_f1(prediction: str, answers: Sequence[str]) -> float:
+    """Best F1 of the overlapping words with any accepted answer."""
+
+    def f1(answer: str) -> float:
+        p, a = normalize_answer(prediction).split(), normalize_answer(answer).split()
+        common = sum((Counter(p) & Counter(a)).values())
+        return 2 * common / (len(p) + len(a)) if common else float(p == a)
+
+    return max(f1(answer) for answer in answers)
+
+
+def exact_match(prediction: str, answers: Sequence[str]) -> float:
+    """1 if the normalised prediction is one of the accepted answers."""
+    return float(any(normalize_answer(prediction) == normalize_answer(answer) for answer in answers))
+
+
+def answer_recall(prediction: str, answers: Sequence[str]) -> float:
+    """1 if an accepted answer is contained in the prediction, as whole words."""
+    padded = f" {normalize_answer(prediction)} "
+    return float(any(f" {normalize_answer(answer)} " in padded for answer in answers if normalize_answer(answer)))
+
+
+def rouge_l(prediction: str, answers: Sequence[str]) -> float:
+    """Best ROUGE-L F1 with any reference (Lin 2004): longest common subsequence of lower-case words."""
+
+    def score(answer: str) -> float:
+        p, a = re.findall(r"\w+", prediction.lower()), re.findall(r"\w+", answer.lower())
+        if not p or not a:
+            return float(p == a)
+        row = [0] * (len(a) + 1)
+        for word in p:
+            previous = 0
+            for j, other in enumerate(a, 1):
+                previous, row[j] = row[j], previous + 1 if word == other else max(row[j], row[j - 1])
+        return 2 * row[-1] / (len(p) + len(a))
+
+    return max(score(answer) for answer in answers)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean; nan for none."""
+    return sum(values) / len(values) if values else float("nan")
+
+
+def provenance(**facts: object) -> dict[str, object]:
+    """What a figure came from: command, versions, and what the caller adds (data, hypernetwork, seed)."""
+    return {"command": command_line(), "versions": library_versions(), **facts}
