@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from shared.config import read_json
 from shared.errors import InputError
 from shared.paths import whole_directory
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 
@@ -16,7 +17,7 @@ CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "READ
 def save_checkpoint(
     path: Path,
     config: dict[str, Any],
-    state: dict[str, Tensor],
+    state: "dict[str, Tensor]",
     *,
     card: str,
     dtype: str | None = None,
@@ -69,7 +70,7 @@ def checkpoint_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def load_weights(path: Path, module: nn.Module) -> None:
+def load_weights(path: Path, module: "nn.Module") -> None:
     """Load a checkpoint's tensors into a module built from its config, strictly.
 
     Raises:
