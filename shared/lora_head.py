@@ -26,7 +26,8 @@ class GroundedConfig(Config):
         whitening_ridge: ridge of the covariance, as a share of its mean eigenvalue.
         initial_gain: initial length of a slot's value vector, relative to the residual stream's.
         position_frequencies: Fourier features of a token's relative position in its chunk, for choosing tokens only.
-        tie_values: a slot's value is chosen by the same weights as its key (the token after the key's own).
+        tie_values: a slot's value is always chosen by the weights of its key (the token after the key's own); otherwise
+            it only starts so, and may learn to choose another token.
         linear_residual: add the published linear head to both factors.
         value_rank: rank of a learned map per layer that is added to the identity on the values; 0 for none.
         initial_sharpness: factor on the initial choosing weights; above 1 the slots start with different tokens.
@@ -38,7 +39,7 @@ class GroundedConfig(Config):
     whitening_ridge: float = 0.05
     initial_gain: float = 0.05
     position_frequencies: int = 4
-    tie_values: bool = True
+    tie_values: bool = False
     linear_residual: bool = True
     value_rank: int = 16
     initial_sharpness: float = 4.0
@@ -144,6 +145,7 @@ class GroundedHead(nn.Module):
         self.norm = nn.RMSNorm(latent_size, eps=1e-6)
         with torch.no_grad():
             self.query.weight *= config.initial_sharpness
+            self.query.weight[latent_size:] = 0
         width = next(iter(sizes.values()))[1]
         if config.value_rank:
             self.value_in = nn.Parameter(torch.randn(num_layers, width, config.value_rank) * width**-0.5)
@@ -191,7 +193,7 @@ class GroundedHead(nn.Module):
         alpha = logits[0].masked_fill(~keep, -torch.inf).softmax(-1)
         if self.config.tie_values:
             return alpha, alpha
-        return alpha, logits[1].masked_fill(~keep, -torch.inf).softmax(-1)
+        return alpha, (logits[0] + logits[1]).masked_fill(~keep, -torch.inf).softmax(-1)
 
     def _position_features(self, mask: Tensor) -> Tensor:
         """Fourier features of the relative position among the tokens that may be pooled, (batch, T, features)."""

@@ -11,40 +11,50 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 WRITE_TOKEN, READ_TOKEN = "hf_write", "hf_read"
+# Port 9 (discard) refuses: a request without the endpoint fails at once instead of reaching the real Hub.
+_NOBODY = "http://127.0.0.1:9"
 _LFS = (".safetensors", ".bin", ".pt", ".pkl")
-_ROUTES: list[tuple[str, re.Pattern[str], Callable]] = []
-_ID = r"(?P<repo>[\w.-]+/[\w.-]+)"
+_ENDPOINTS: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
+_REPO, _OID = r"(?P<repo_id>[\w.-]+/[\w.-]+)", r"(?P<oid>[0-9a-f]{64})"
+
+
+class Commit(NamedTuple):
+    """A commit: its hash, its message, and all files after it."""
+
+    oid: str
+    message: str
+    files: dict[str, bytes]
 
 
 @dataclass
 class Repo:
-    """A repository: its visibility and, from first to last, the files after each commit on ``main``."""
+    """A repository: its visibility, its commits on ``main`` from first to last, and tags of them."""
 
     private: bool
-    commits: list[dict[str, bytes]] = field(default_factory=lambda: [{".gitattributes": b"*.bin filter=lfs\n"}])
-    messages: list[str] = field(default_factory=lambda: ["initial commit"])
-    tags: dict[str, int] = field(default_factory=dict)
+    commits: list[Commit] = field(
+        default_factory=lambda: [Commit("0" * 40, "initial commit", {".gitattributes": b"#"})]
+    )
+    tags: dict[str, Commit] = field(default_factory=dict)
 
-    def oid(self, index: int) -> str:
-        return hashlib.sha1(repr((index, self.messages[index])).encode()).hexdigest()
+    def commit(self, files: dict[str, bytes], message: str) -> Commit:
+        oid = hashlib.sha1(f"{len(self.commits)} {message}".encode()).hexdigest()
+        self.commits.append(Commit(oid, message, {**self.commits[-1].files, **files}))
+        return self.commits[-1]
 
-    def find(self, revision: str) -> int | None:
-        """The index of a commit by branch, tag or commit hash."""
-        names = {"main": len(self.commits) - 1, **self.tags, **{self.oid(i): i for i in range(len(self.commits))}}
-        return names.get(revision)
-
-    def commit(self, files: dict[str, bytes], message: str) -> None:
-        self.commits.append({**self.commits[-1], **files})
-        self.messages.append(message)
+    def find(self, revision: str) -> Commit:
+        commit = {"main": self.commits[-1], **self.tags, **{c.oid: c for c in self.commits}}.get(revision)
+        if commit is None:
+            raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return commit
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,6 @@ class Request:
     path: str
     token: str | None
     body: bytes
-    parts: dict[str, str] = field(default_factory=dict)
 
     @property
     def json(self) -> Any:
@@ -70,10 +79,10 @@ class HubError(Exception):
         self.status, self.code = status, code
 
 
-def _route(method: str, pattern: str) -> Callable[[Callable], Callable]:
-    def register(endpoint: Callable) -> Callable:
-        _ROUTES.append((method, re.compile(pattern), endpoint))
-        return endpoint
+def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _ENDPOINTS.append((method, re.compile(pattern), function))
+        return function
 
     return register
 
@@ -87,8 +96,7 @@ class HubServer:
         self.lfs: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.failures: dict[str, int] = {}
-        handler = type("Handler", (_Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -97,7 +105,6 @@ class HubServer:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join()
 
     def add(self, repo_id: str, files: dict[str, bytes], *, private: bool = False) -> Repo:
         """A repository that is there already."""
@@ -109,156 +116,138 @@ class HubServer:
         """The requests so far whose path contains ``part``."""
         return [request for request in self.requests if part in request.path]
 
-    def repo(self, token: str | None, repo_id: str, *, write: bool = False) -> Repo:
+    def answer(self, request: Request) -> Any:
+        """JSON data, or the bytes and headers of a file."""
+        for part, status in self.failures.items():
+            if part in request.path:
+                raise HubError(status, "told to fail")
+        if request.token is not None and request.token not in self.users:
+            raise HubError(401, "Invalid credentials in Authorization header")
+        for method, pattern, function in _ENDPOINTS:
+            match = pattern.fullmatch(request.path)
+            if match and method == request.method.replace("HEAD", "GET"):
+                parts: dict[str, Any] = {name: unquote(value) for name, value in match.groupdict().items() if value}
+                if "repo_id" in parts:
+                    parts["repo"] = self._open(parts["repo_id"], request.token, write=method == "POST")
+                return function(self, request, **parts)
+        raise HubError(404, "Sorry, we can't find the page you are looking for.")
+
+    def _open(self, repo_id: str, token: str | None, *, write: bool) -> Repo:
         repo = self.repos.get(repo_id)
         mine = self.users.get(token or "") == repo_id.split("/")[0]
         if repo is None or (repo.private and not mine):
             # To someone who is not logged in, the Hub does not tell a missing repository from a private one.
-            raise HubError(
-                *((404, "Repository not found", "RepoNotFound") if token else (401, "Invalid username or password."))
-            )
+            raise HubError(404, "Repository not found", "RepoNotFound") if token else HubError(401, "Invalid username")
         if write and not (mine and token == WRITE_TOKEN):
             raise HubError(403, "You don't have the required permissions to write")
         return repo
 
-    # One method per endpoint, which returns JSON data, or the bytes and headers of a file.
-
-    @_route("GET", r"/api/whoami-v2")
+    @_endpoint("GET", "/api/whoami-v2")
     def whoami(self, request: Request) -> Any:
-        if request.token is None:
-            raise HubError(401, "Invalid username or password.")
         return {"type": "user", "name": self.users[request.token], "orgs": []}
 
-    @_route("POST", r"/api/repos/create")
+    @_endpoint("POST", "/api/repos/create")
     def create(self, request: Request) -> Any:
-        repo_id = f"{request.json['organization']}/{request.json['name']}"
-        url = f"{self.url}/{repo_id}"
-        if request.token != WRITE_TOKEN or self.users[request.token] != request.json["organization"]:
+        owner, name = request.json["organization"], request.json["name"]
+        if request.token != WRITE_TOKEN or self.users[request.token] != owner:
             raise HubError(403, "You don't have the rights to create a model under this namespace")
-        if repo_id in self.repos:
-            raise HubError(409, "You already created this model repo")
-        self.repos[repo_id] = Repo(private=request.json["visibility"] == "private")
-        return {"url": url, "name": repo_id, "id": "1"}
+        self.repos[f"{owner}/{name}"] = Repo(private=request.json["visibility"] == "private")
+        return {"url": f"{self.url}/{owner}/{name}"}
 
-    @_route("POST", r"/api/validate-yaml")
+    @_endpoint("POST", "/api/validate-yaml")
     def validate(self, request: Request) -> Any:
         if "license: nonsense" in request.json["content"]:
             raise HubError(400, '"license" must be one of [apache-2.0]')
         missing = not request.json["content"].startswith("---")
         return {"errors": [], "warnings": [{"message": "empty or missing yaml metadata"}] if missing else []}
 
-    @_route("POST", rf"/api/models/{_ID}/preupload/main")
-    def preupload(self, request: Request) -> Any:
-        files = self.repo(request.token, request.parts["repo"], write=True).commits[-1]
-        answers = []
-        for item in request.json["files"]:
-            path, lfs = item["path"], item["path"].endswith(_LFS)
+    @_endpoint("POST", f"/api/models/{_REPO}/preupload/main")
+    def preupload(self, request: Request, repo: Repo, repo_id: str) -> Any:
+        files, answers = repo.commits[-1].files, []
+        for path in (item["path"] for item in request.json["files"]):
             oid = _oid(path, files[path]) if path in files else None
-            answers.append({"path": path, "uploadMode": "lfs" if lfs else "regular", "shouldIgnore": False, "oid": oid})
+            mode = "lfs" if path.endswith(_LFS) else "regular"
+            answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         return {"files": answers}
 
-    @_route("POST", rf"/{_ID}\.git/info/lfs/objects/batch")
-    def lfs_batch(self, request: Request) -> Any:
-        self.repo(request.token, request.parts["repo"], write=True)
+    @_endpoint("POST", rf"/{_REPO}\.git/info/lfs/objects/batch")
+    def lfs_batch(self, request: Request, repo: Repo, repo_id: str) -> Any:
         objects = []
         for item in request.json["objects"]:
             actions = {name: {"href": f"{self.url}/lfs/{name}/{item['oid']}"} for name in ("upload", "verify")}
             objects.append(item if item["oid"] in self.lfs else {**item, "actions": actions})
         return {"transfer": "basic", "objects": objects}
 
-    @_route("PUT", r"/lfs/upload/(?P<oid>[0-9a-f]{64})")
-    def lfs_upload(self, request: Request) -> Any:
-        if hashlib.sha256(request.body).hexdigest() != request.parts["oid"]:
+    @_endpoint("PUT", f"/lfs/upload/{_OID}")
+    def lfs_upload(self, request: Request, oid: str) -> Any:
+        if hashlib.sha256(request.body).hexdigest() != oid:
             raise HubError(400, "wrong sha256")
-        self.lfs[request.parts["oid"]] = request.body
+        self.lfs[oid] = request.body
         return {}
 
-    @_route("POST", r"/lfs/verify/(?P<oid>[0-9a-f]{64})")
-    def lfs_verify(self, request: Request) -> Any:
-        if len(self.lfs.get(request.parts["oid"], b"")) != request.json["size"]:
+    @_endpoint("POST", f"/lfs/verify/{_OID}")
+    def lfs_verify(self, request: Request, oid: str) -> Any:
+        if len(self.lfs.get(oid, b"")) != request.json["size"]:
             raise HubError(404, "object not uploaded")
         return {}
 
-    @_route("POST", rf"/api/models/{_ID}/commit/main")
-    def commit_files(self, request: Request) -> Any:
-        repo = self.repo(request.token, request.parts["repo"], write=True)
+    @_endpoint("POST", f"/api/models/{_REPO}/commit/main")
+    def commit(self, request: Request, repo: Repo, repo_id: str) -> Any:
         message, files = "", {}
-        for line in request.body.splitlines():
-            value = json.loads(line)["value"]
-            match json.loads(line)["key"]:
-                case "header":
-                    message = value["summary"]
-                case "file":
-                    files[value["path"]] = base64.b64decode(value["content"])
-                case "lfsFile":
-                    files[value["path"]] = self.lfs[value["oid"]]
-        repo.commit(files, message)
-        oid = repo.oid(-1)
-        return {"success": True, "commitOid": oid, "commitUrl": f"{self.url}/{request.parts['repo']}/commit/{oid}"}
+        for key, value in (json.loads(line).values() for line in request.body.splitlines()):
+            if key == "header":
+                message = value["summary"]
+            else:
+                content = self.lfs[value["oid"]] if key == "lfsFile" else base64.b64decode(value["content"])
+                files[value["path"]] = content
+        oid = repo.commit(files, message).oid
+        return {"success": True, "commitOid": oid, "commitUrl": f"{self.url}/{repo_id}/commit/{oid}"}
 
-    @_route("GET", rf"/api/models/{_ID}(/revision/(?P<revision>[^/]+))?")
-    def info(self, request: Request) -> Any:
-        repo = self.repo(request.token, request.parts["repo"])
-        sha = repo.oid(_find(repo, request.parts.get("revision", "main")))
-        return {
-            "_id": "1",
-            "id": request.parts["repo"],
-            "modelId": request.parts["repo"],
-            "sha": sha,
-            "private": repo.private,
-        }
+    @_endpoint("GET", f"/api/models/{_REPO}(/revision/(?P<revision>[^/]+))?")
+    def info(self, request: Request, repo: Repo, repo_id: str, revision: str = "main") -> Any:
+        return {"id": repo_id, "modelId": repo_id, "sha": repo.find(revision).oid, "private": repo.private}
 
-    @_route("GET", rf"/api/models/{_ID}/tree/(?P<revision>[^/]+)")
-    def tree(self, request: Request) -> Any:
-        repo = self.repo(request.token, request.parts["repo"])
+    @_endpoint("GET", f"/api/models/{_REPO}/tree/(?P<revision>[^/]+)")
+    def tree(self, request: Request, repo: Repo, repo_id: str, revision: str) -> Any:
         entries = []
-        for path, data in repo.commits[_find(repo, request.parts["revision"])].items():
-            entry = {"type": "file", "path": path, "size": len(data), "oid": _git_oid(data)}
-            if path.endswith(_LFS):
-                entry["lfs"] = {"oid": _oid(path, data), "size": len(data), "pointerSize": 134}
-            entries.append(entry)
+        for path, data in repo.find(revision).files.items():
+            lfs = (
+                {"lfs": {"oid": _oid(path, data), "size": len(data), "pointerSize": 134}} if path.endswith(_LFS) else {}
+            )
+            entries.append({"type": "file", "path": path, "size": len(data), "oid": _oid("", data), **lfs})
         return entries
 
-    @_route("GET", rf"/{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
-    def resolve(self, request: Request) -> Any:
-        repo = self.repo(request.token, request.parts["repo"])
-        index = _find(repo, request.parts["revision"])
-        data = repo.commits[index].get(request.parts["path"])
-        if data is None:
+    @_endpoint("GET", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+    def resolve(self, request: Request, repo: Repo, repo_id: str, revision: str, path: str) -> Any:
+        commit = repo.find(revision)
+        if path not in commit.files:
             raise HubError(404, "Entry not found", "EntryNotFound")
-        headers = {"ETag": f'"{_oid(request.parts["path"], data)}"', "X-Repo-Commit": repo.oid(index)}
-        if request.parts["path"].endswith(_LFS):
+        data = commit.files[path]
+        headers = {"ETag": f'"{_oid(path, data)}"', "X-Repo-Commit": commit.oid}
+        if path.endswith(_LFS):
             headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(data))}
         return data, headers
 
 
-def _find(repo: Repo, revision: str) -> int:
-    index = repo.find(unquote(revision))
-    if index is None:
-        raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-    return index
-
-
-def _git_oid(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-
 def _oid(path: str, data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest() if path.endswith(_LFS) else _git_oid(data)
+    """The SHA-256 of an LFS file, git's blob hash of any other."""
+    digest = hashlib.sha256(data) if path.endswith(_LFS) else hashlib.sha1(b"blob %d\0" % len(data) + data)
+    return digest.hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: a second one would wait for the first one's acknowledgement
 
     def _answer(self) -> None:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
-        request = Request(self.command, unquote(urlsplit(self.path).path), token, self._body())
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, urlsplit(self.path).path, token, body)
         self.hub.requests.append(request)
-        headers: dict[str, str] = {"Content-Type": "application/json"}
-        status = 200
+        status, headers = 200, {"Content-Type": "application/json"}
         try:
-            answer = self._route(request)
+            answer = self.hub.answer(request)
             data, headers = answer if isinstance(answer, tuple) else (json.dumps(answer).encode(), headers)
         except HubError as error:
             status, data = error.status, json.dumps({"errors": [{"message": str(error)}]}).encode()
@@ -271,29 +260,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     do_GET = do_HEAD = do_POST = do_PUT = _answer
-
-    def _route(self, request: Request) -> Any:
-        for part, status in self.hub.failures.items():
-            if part in request.path:
-                raise HubError(status, "told to fail")
-        if request.token is not None and request.token not in self.hub.users:
-            raise HubError(401, "Invalid credentials in Authorization header")
-        for method, pattern, endpoint in _ROUTES:
-            match = pattern.fullmatch(urlsplit(self.path).path)
-            if match and method == request.method.replace("HEAD", "GET"):
-                parts = {name: unquote(value) for name, value in match.groupdict().items() if value}
-                return endpoint(self.hub, replace(request, parts=parts))
-        raise HubError(404, "Sorry, we can't find the page you are looking for.")
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def log_message(self, *args: object) -> None:
         pass
@@ -308,23 +274,16 @@ def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = tmp_path / "hf"
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE"):
         monkeypatch.delenv(name, raising=False)
-    # Port 9 (discard) refuses: a test that forgets its server fails at once instead of reaching the real Hub.
-    settings = {
-        "HF_ENDPOINT": "http://127.0.0.1:9",
-        "HF_HOME": str(home),
-        "HYPERLORA_HOME": str(tmp_path / "hyperlora"),
-    }
     flags = ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS")
-    for name, value in {**settings, **dict.fromkeys(flags, "1"), "NO_PROXY": "127.0.0.1"}.items():
+    folders = {"HF_HOME": str(home), "HYPERLORA_HOME": str(tmp_path / "hyperlora")}
+    for name, value in {**dict.fromkeys(flags, "1"), **folders, "HF_ENDPOINT": _NOBODY, "NO_PROXY": "*"}.items():
         monkeypatch.setenv(name, value)
-    # The variables above are for subprocesses: in this process, huggingface_hub read them when it was imported.
-    for name in flags:
-        monkeypatch.setattr(constants, name, True)
-    places = {"HF_HOME": "", "HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token", "HF_STORED_TOKENS_PATH": "stored_tokens"}
-    for name, place in places.items():
-        monkeypatch.setattr(constants, name, str(home / place))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", settings["HF_ENDPOINT"])
+    # The variables are for subprocesses: in this process, huggingface_hub read them when it was imported.
+    paths = {"HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token", "HF_STORED_TOKENS_PATH": "stored_tokens", "HF_HOME": ""}
+    values = {**dict.fromkeys(flags, True), "HF_HUB_OFFLINE": False, "ENDPOINT": _NOBODY}
+    values |= {"HUGGINGFACE_CO_URL_TEMPLATE": _NOBODY + "/{repo_id}/resolve/{revision}/{filename}"}
+    for name, value in {**values, **{name: str(home / path) for name, path in paths.items()}}.items():
+        monkeypatch.setattr(constants, name, value)
     close_session()
     yield home
     close_session()
@@ -333,11 +292,8 @@ def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def hub_server(hub_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A running Hub; ``HF_ENDPOINT`` names it and ``HF_TOKEN`` may write to the repositories of the user ann."""
-    from huggingface_hub import constants
-
     server = HubServer()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
-    monkeypatch.setattr(constants, "ENDPOINT", server.url)
     yield server
     server.close()

@@ -1,0 +1,247 @@
+"""Documents through the whole D2L path on a tiny base model."""
+
+import json
+
+import pytest
+import torch
+
+from d2l.chunking import chunk_text, split_sentences, template_pieces
+from d2l.config import D2LConfig, EncoderConfig
+from d2l.data import D2LData, D2LDataConfig, read_docqa
+from d2l.encoder import encode_chunks
+from d2l.model import D2LModel, batches
+from d2l.train import D2LArchitecture, D2LObjective, D2LTrainConfig, D2LTrainingModule, calibrate, train_d2l
+from shared.errors import InputError
+from shared.hypernetwork import HyperNetwork
+from shared.lora_layer import apply_lora
+from shared.losses import distillation_loss, logits_at
+from shared.training import TrainingConfig
+
+TEXT = "The ferry leaves at six. It carries salted herring!\nThe keeper writes totals in blue ink. " * 6
+PERCEIVER = {"latent_size": 16, "num_latents": 4, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+
+
+def architecture(**changes):
+    defaults = {
+        "perceiver": PERCEIVER, "encoder": {"layer_idx": 1}, "r": 2, "bias_r": 2, "chunk_tokens": 64,
+        "grounded": {"whitening_rank": 4, "initial_gain": 0.2}, "bias_modules": ["q_proj"],
+    }
+    return D2LArchitecture.from_dict(defaults | changes)
+
+
+def make_model(base, seed=0, **changes):
+    torch.manual_seed(seed)
+    config = architecture(**changes).build(base)
+    network = HyperNetwork(config.hypernetwork).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    calibrate(network, config, base, [TEXT])
+    return D2LModel(config, network, base)
+
+
+LAYER_TO_LAYER = {"encoder": {"type": "per_layer_activations"}, "head": "linear", "num_pre_head_layers": 1, "bias_modules": []}
+
+
+def test_sentences_join_back_to_the_text():
+    for text in (TEXT, "", "no end", "a. b? c!\n\n\nd\n", "3.5 kg of x. Next."):
+        assert "".join(split_sentences(text)) == text
+
+
+@pytest.mark.parametrize("limit", [8, 40, 64, 100, 5000])
+def test_chunks_keep_every_token_in_order_and_are_even(tiny_base, limit):
+    tokenizer = tiny_base.tokenizer
+    chunks = chunk_text(tokenizer, TEXT, limit)
+    sizes = [c.stop - c.start for c in chunks]
+    assert max(sizes) <= limit
+    assert [t for c in chunks for t in c.ids[c.start : c.stop]] == tokenizer(TEXT)["input_ids"]
+    sentence = max(len(s) for s in split_sentences(TEXT))
+    if limit > 2 * sentence:
+        assert max(sizes) - min(sizes) <= sentence  # even, up to one sentence
+        assert all(tokenizer.decode(c.ids[c.start : c.stop]).rstrip()[-1] in ".!" for c in chunks)  # whole sentences
+    pieces = template_pieces(tokenizer)
+    assert all(c.ids[: c.start] == pieces.prefix and c.ids[c.stop :] == pieces.suffix for c in chunks)
+    assert tokenizer.decode(pieces.prefix) == "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
+
+
+def test_batches_bound_the_padded_size(tiny_base):
+    chunks = chunk_text(tiny_base.tokenizer, TEXT, 40)
+    groups = batches(chunks, 200)
+    assert [c for g in groups for c in g] == chunks
+    assert all(len(g) == 1 or len(g) * max(len(c.ids) for c in g) <= 200 for g in groups)
+    assert len(groups) > 1 and max(map(len, groups)) > 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"head": "linear"}, LAYER_TO_LAYER], ids=["grounded", "linear", "layer_to_layer"])
+def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
+    model = make_model(tiny_base, **changes)
+    chunks = model.chunk(TEXT, 50)
+    assert len({len(c.ids) for c in chunks}) > 1
+    one, many = model.generate(chunks, batch_tokens=1), model.generate(chunks, batch_tokens=10_000)
+    assert one.weights.r == len(chunks) * 2 + 2
+    for name in one.weights:
+        torch.testing.assert_close(one.weights[name].delta(), many.weights[name].delta(), rtol=1e-4, atol=1e-4)
+
+
+def test_encoder_features_are_the_hidden_states(tiny_base):
+    """Recorded inputs equal transformers' own hidden states; the early exit runs no layer behind it."""
+    for kind, depth in (({"layer_idx": 1}, 1), ({"layer_idx": 2}, 2)):
+        model = make_model(tiny_base, encoder=kind, head="linear", bias_modules=[])
+        chunk = model.chunk(TEXT)[0]
+        features = encode_chunks(tiny_base, model.config, [chunk]).features
+        states = tiny_base.model.model(torch.tensor([chunk.ids]), output_hidden_states=True).hidden_states
+        # transformers has already normalised its last state.
+        expected = states[depth] if depth == 2 else tiny_base.model.model.norm(states[depth])
+        torch.testing.assert_close(features.hidden_states, expected)
+    model = make_model(tiny_base, **LAYER_TO_LAYER)
+    features = encode_chunks(tiny_base, model.config, [chunk]).features
+    torch.testing.assert_close(features.hidden_states[:, 0], states[0])
+    torch.testing.assert_close(features.hidden_states[:, 1], tiny_base.model.model.norm(states[1]))
+
+
+def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
+    model = make_model(tiny_base)
+    chunk = model.chunk("herring and ink")[0]
+    source = encode_chunks(tiny_base, model.config, [chunk]).features.grounded
+    embedding = tiny_base.model.get_input_embeddings()
+    kept = source.mask[0].nonzero()[:, 0].tolist()
+    assert kept == list(range(chunk.start - 1, chunk.stop - 1))
+    for position in kept:
+        assert torch.equal(source.values[0, position], embedding.weight[chunk.ids[position + 1]])
+
+
+def test_checkpoint_round_trip_gives_the_same_adapter(tiny_base, tmp_path):
+    model = make_model(tiny_base)
+    model.save_pretrained(tmp_path / "h", card="", dtype="float32")
+    reloaded = D2LModel.from_pretrained(tmp_path / "h", tiny_base)
+    one, two = (m.generate(m.chunk(TEXT)).weights for m in (model, reloaded))
+    assert all(torch.equal(one[n].lora_A, two[n].lora_A) and torch.equal(one[n].lora_B, two[n].lora_B) for n in one)
+
+
+def test_another_base_is_refused(tiny_base, tiny_gemma, tmp_path):
+    from tests.conftest import load, make_base
+
+    make_model(tiny_base).save_pretrained(tmp_path / "h", card="")
+    with pytest.raises(InputError, match="another architecture"):
+        D2LModel.from_pretrained(tmp_path / "h", tiny_gemma)
+    with pytest.raises(InputError, match="number of layers"):
+        D2LModel.from_pretrained(tmp_path / "h", load(make_base(tmp_path / "deep", layers=3)))
+    with pytest.raises(InputError, match="hidden size"):
+        D2LModel.from_pretrained(tmp_path / "h", load(make_base(tmp_path / "wide", hidden_size=48)))
+
+
+def test_logits_at_equals_the_full_forward(tiny_base, tiny_gemma):
+    for base in (tiny_base, tiny_gemma):  # Gemma 2 caps its logits
+        ids = torch.randint(4, 200, (2, 9))
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        positions = torch.rand(2, 9) > 0.5
+        positions[:, 0] = False
+        full = base.model(ids).logits[:, :-1][positions[:, 1:]]
+        torch.testing.assert_close(logits_at(base, ids, mask, positions), full, rtol=1e-4, atol=1e-4)
+
+
+def test_distillation_loss_is_zero_on_the_teacher_and_the_full_kl_at_full_k():
+    torch.manual_seed(0)
+    teacher, student = torch.randn(5, 20), torch.randn(5, 20)
+    assert distillation_loss(teacher, teacher, 4).abs() < 1e-6
+    full = (teacher.softmax(-1) * (teacher.log_softmax(-1) - student.log_softmax(-1))).sum(-1).mean()
+    assert distillation_loss(student, teacher, 19) == pytest.approx(full.item(), rel=1e-3)
+
+
+def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base):
+    model = make_model(tiny_base)
+    data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
+    batch = data.batch(0)
+    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(distill=1.0))
+    got, start = module._teacher_logits(batch), 0
+    for row, prompt in enumerate(batch.teacher_prompts):
+        answer = batch.ids[row][batch.targets[row]].tolist()
+        alone = tiny_base.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        torch.testing.assert_close(got[start : start + len(answer)], alone, rtol=1e-3, atol=1e-3)
+        start += len(answer)
+    assert start == len(got)
+    losses = module(batch)
+    assert losses["loss"].item() == pytest.approx((losses["nll"] + losses["kl"]).item(), rel=1e-5)
+
+
+def test_training_batch_equals_generation(tiny_base):
+    """What training applies to a question is what the written adapter of its document would be."""
+    model = make_model(tiny_base)
+    data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
+    batch = data.batch(3)
+    assert batch.num_contexts == 2
+    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective())
+    total, count = 0.0, 0
+    for context in range(2):
+        lora = model.generate(batch.chunks[2 * context : 2 * context + 2]).weights
+        rows = batch.context_index == context
+        with apply_lora(tiny_base.model, lora):
+            logits = logits_at(tiny_base, batch.ids[rows], batch.mask[rows], batch.targets[rows])
+        targets = batch.ids[rows][batch.targets[rows]]
+        total += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+        count += len(targets)
+    with torch.no_grad():
+        assert module(batch)["loss"].item() == pytest.approx(total / count, rel=1e-4)
+
+
+def train_config(**training):
+    return D2LTrainConfig(
+        architecture(chunk_tokens=300),
+        D2LDataConfig(chunks_per_step=4, max_chunks=2, questions_per_chunk=1, real=0),
+        D2LObjective(l1=0.01),
+        TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=3, **training),
+    )
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation):
+    config = train_config(accumulation=accumulation)
+    whole = train_d2l(config, tiny_base, tmp_path / "whole")
+    assert whole[2].finished
+    for step in range(1, 5):
+        part = train_d2l(config, tiny_base, tmp_path / "parts", max_seconds=0)
+        assert part[2].step == step
+    one, two = whole[1].state_dict(), part[1].state_dict()
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    records = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if r["kind"] == "train"] == [1, 2, 3, 4]
+    assert {r["step"] for r in records if r["kind"] == "eval"} == {2, 4}
+    with pytest.raises(InputError, match="another lr"):
+        train_d2l(train_config(accumulation=accumulation, lr=0.5), tiny_base, tmp_path / "parts")
+
+
+def test_training_learns(tiny_base, tmp_path):
+    """The loss on the training stream falls well below its start."""
+    config = D2LTrainConfig(
+        architecture(chunk_tokens=300), D2LDataConfig(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
+        D2LObjective(), TrainingConfig(max_steps=25, warmup_steps=2, lr=0.02, log_every=1, eval_every=1000),
+    )
+    train_d2l(config, tiny_base, tmp_path / "run")
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines() if '"train"' in line]
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def test_docqa_files(tmp_path):
+    lines = [
+        {"context": "C", "question": "Q1", "answer": "a", "answers": ["a", "b"], "kind": "free", "dataset": "d"},
+        {"context": "C", "question": "Q2", "answer": "c"},
+    ]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (context,) = read_docqa(tmp_path / "x.jsonl")
+    assert [q.answers for q in context.questions] == [("a", "b"), ("c",)]
+    squad = {"data": [{"paragraphs": [{"context": "C", "qas": [{"question": "Q", "answers": [{"text": "a"}, {"text": "a"}]}]}]}]}
+    (tmp_path / "x.json").write_text(json.dumps(squad))
+    assert read_docqa(tmp_path / "x.json")[0].questions[0].answers == ("a",)
+    for name, text in (("bad.jsonl", "{"), ("bad2.jsonl", '{"context": 1}'), ("bad.json", '{"data": [1]}'), ("no.jsonl", "")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError):
+            read_docqa(tmp_path / name)
+
+
+def test_config_checks():
+    with pytest.raises(InputError):
+        D2LDataConfig(max_chunks=3)
+    with pytest.raises(InputError):
+        D2LConfig.from_dict({"kind": "t2l"})
+    with pytest.raises(InputError):
+        EncoderConfig.from_dict({"type": "other"})

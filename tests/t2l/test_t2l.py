@@ -1,0 +1,198 @@
+"""Descriptions through the whole T2L path, with the embedded sentence encoder and a tiny base model."""
+
+import json
+
+import pytest
+import torch
+
+from shared.adapter import adapter_config, write_adapter
+from shared.errors import InputError
+from shared.lora_layer import apply_lora
+from shared.losses import logits_at
+from shared.training import TrainingConfig
+from t2l.data import T2LData, T2LDataConfig, read_tasks
+from t2l.encoder import DescriptionCache, encode_descriptions, finish_sentence, load_text_encoder, stack_features
+from t2l.model import T2LModel
+from t2l.train import ReconstructionModule, T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
+
+PERCEIVER = {"latent_size": 16, "num_latents": 4, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+ARCHITECTURE = T2LArchitecture.from_dict({"perceiver": PERCEIVER, "r": 2, "bias_r": 2})
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_text_encoder()
+
+
+@pytest.fixture(scope="module")
+def tasks_dir(tmp_path_factory):
+    """Three small tasks on the same inputs; one is held out, one has a licence that does not allow publishing."""
+    path = tmp_path_factory.mktemp("tasks")
+    (path / "examples").mkdir()
+    records, descriptions = [], {}
+    for name, family, split, fn in (
+        ("upper", "procedural", "train", str.upper),
+        ("double", "procedural", "train", lambda s: s + s),
+        ("reverse", "other", "held_out", lambda s: s[::-1]),
+        ("private", "samsum", "train", str.title),
+    ):
+        records.append({"task": name, "family": family, "metric": "exact", "split": split, "labels": None})
+        descriptions[name] = {"train": [f"{name} the text", f"please {name} it"], "held_out": [f"what {name} does"]}
+        rows = [
+            {"input": f"word {i}", "output": fn(f"word {i}"), "split": "test" if split == "held_out" or i % 4 == 0 else "train"}
+            for i in range(12)
+        ]
+        (path / "examples" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (path / "tasks.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (path / "descriptions.json").write_text(json.dumps(descriptions))
+    return path
+
+
+def make_model(base, seed=0):
+    from shared.hypernetwork import HyperNetwork
+
+    torch.manual_seed(seed)
+    config = ARCHITECTURE.build(base, 384)
+    network = HyperNetwork(config.hypernetwork).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return T2LModel(config, network)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("do it", "do it."), ("do  it!", "do it!"), ("x 3", "x 3"), (" a.\n", "a.")])
+def test_descriptions_end_in_a_full_stop(text, expected):
+    assert finish_sentence(text) == expected
+
+
+def test_empty_description():
+    with pytest.raises(InputError, match="empty"):
+        finish_sentence("  \n")
+
+
+def test_features_are_the_encoders_own_states(encoder):
+    rows = encode_descriptions(encoder, ["Classify the review", "Add the two numbers and give the sum."])
+    direct = torch.tensor(encoder.encode("Classify the review."))
+    torch.testing.assert_close(rows[0][0], direct / direct.norm() * 384**0.5, rtol=1e-4, atol=1e-4)
+    assert len(rows[0]) == 1 + len(encoder.tokenizer("Classify the review.")["input_ids"])
+    alone = encode_descriptions(encoder, ["Classify the review"])[0]
+    torch.testing.assert_close(rows[0], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
+    model = make_model(tiny_base)
+    texts = ["Sort the words", "Translate the sentence into French, keeping names as they are"]
+    for text, weights in zip(texts, model.generate(encoder, texts), strict=True):
+        single = model.generate(encoder, [text])[0]
+        for name in single:
+            torch.testing.assert_close(single[name].delta(), weights[name].delta(), rtol=1e-3, atol=1e-4)
+
+
+def test_checkpoint_round_trip(encoder, tiny_base, tmp_path):
+    model = make_model(tiny_base)
+    model.save_pretrained(tmp_path / "h", card="", dtype="float32")
+    reloaded = T2LModel.from_pretrained(tmp_path / "h")
+    one, two = (m.generate(encoder, ["Sort"])[0] for m in (model, reloaded))
+    assert all(torch.equal(one[n].lora_A, two[n].lora_A) and torch.equal(one[n].lora_B, two[n].lora_B) for n in one)
+
+
+def test_description_cache_needs_no_encoder_the_second_time(encoder, tmp_path):
+    cache = DescriptionCache(tmp_path / "c.safetensors")
+    cache.add(encoder, ["one", "two words"])
+    again = DescriptionCache(tmp_path / "c.safetensors")
+    assert again.missing(["one", "two words", "three"]) == ["three"]
+    fresh = stack_features(encode_descriptions(encoder, ["two words", "one"]), "tokens")
+    cached = again.features(["two words", "one"], "tokens")
+    torch.testing.assert_close(cached.hidden_states, fresh.hidden_states, rtol=2e-3, atol=2e-3)
+    assert torch.equal(cached.attention_mask, fresh.attention_mask)
+    assert again.features(["one"], "pooled").hidden_states.shape == (1, 1, 384)
+
+
+def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encoder, tiny_base, tasks_dir, tmp_path):
+    tasks = [t for t in read_tasks(tasks_dir) if t.family == "procedural"]
+    cache = DescriptionCache(tmp_path / "c.safetensors")
+    cache.add(encoder, [d for t in tasks for d in t.descriptions])
+    model = make_model(tiny_base)
+    batch = T2LData(T2LDataConfig(tasks_per_step=2), tasks, cache, tiny_base, "tokens").batch(5)
+    module = T2LTrainingModule(model.hypernetwork, tiny_base, T2LObjective())
+    losses = []
+    for task, weights in enumerate(model.generate_from(batch.features)):
+        for row in (batch.task_index == task).nonzero()[:, 0]:
+            part = slice(row, row + 1)
+            with torch.no_grad(), apply_lora(tiny_base.model, weights):
+                logits = logits_at(tiny_base, batch.ids[part], batch.mask[part], batch.targets[part])
+            losses.append(torch.nn.functional.cross_entropy(logits, batch.ids[part][batch.targets[part]]).item())
+    with torch.no_grad():
+        assert module(batch)["loss"].item() == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+
+
+def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
+    from t2l.train import ReconstructionBatch
+
+    model = make_model(tiny_base)
+    rows = [torch.randn(3, 384), torch.randn(5, 384)]
+    features = stack_features(rows, "tokens")
+    network = model.hypernetwork
+    generated = network.combine(network(features), 2)
+    other = make_model(tiny_base, seed=1).hypernetwork
+    goal = other.combine(other(features), 2)
+    with torch.no_grad():
+        loss = ReconstructionModule(network)(ReconstructionBatch(features, goal))["loss"].item()
+        zero = ReconstructionModule(network)(ReconstructionBatch(features, generated))["loss"].item()
+    error = sum((generated[n].delta() - goal[n].delta()).square().sum((1, 2)) for n in goal)
+    norm = sum(goal[n].delta().square().sum((1, 2)) for n in goal)
+    assert loss == pytest.approx((error / norm).mean().item(), rel=1e-4)
+    assert abs(zero) < 1e-5
+
+
+def config_for(tasks_dir, tmp_path, **objective):
+    return T2LTrainConfig(
+        ARCHITECTURE,
+        T2LDataConfig(tasks=str(tasks_dir), tasks_per_step=2, descriptions=str(tmp_path / "c.safetensors")),
+        T2LObjective(**objective),
+        TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=2),
+    )
+
+
+def test_resumed_training_equals_uninterrupted(tiny_base, tasks_dir, tmp_path):
+    config = config_for(tasks_dir, tmp_path, l2=0.1, label_smoothing=0.1)
+    whole = train_t2l(config, tiny_base, tmp_path / "whole")
+    for _ in range(4):
+        part = train_t2l(config, tiny_base, tmp_path / "parts", max_seconds=0)
+    one, two = whole[1].state_dict(), part[1].state_dict()
+    assert part[2].finished and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_only_publishable_training_tasks_are_used(tiny_base, tasks_dir, tmp_path):
+    train_t2l(config_for(tasks_dir, tmp_path), tiny_base, tmp_path / "run", max_seconds=0)
+    assert not any("reverse" in text or "private" in text for text in DescriptionCache(tmp_path / "c.safetensors").rows)
+
+
+def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_dir, tmp_path, encoder):
+    goals = make_model(tiny_base, seed=3).generate(encoder, ["upper", "double"])
+    for name, weights in zip(("upper", "double"), goals, strict=True):
+        write_adapter(tmp_path / "adapters" / name, weights, adapter_config(weights, "x"), card="", provenance={})
+    config = config_for(tasks_dir, tmp_path, mode="reconstruction", adapters=str(tmp_path / "adapters"))
+    config = config.replace(training=config.training.replace(max_steps=60, lr=0.02, eval_every=1000))
+    _, _, result = train_t2l(config, tiny_base, tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert result.metrics["loss"] < 0.7 * json.loads(lines[0])["loss"]
+
+
+@pytest.mark.parametrize("file", ["tasks.jsonl", "descriptions.json", "examples/upper.jsonl"])
+def test_task_directories_are_checked(tasks_dir, tmp_path, file):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tasks_dir, copy)
+    (copy / file).write_text("{")
+    with pytest.raises(InputError):
+        read_tasks(copy)
+    (copy / file).unlink()
+    with pytest.raises(InputError):
+        read_tasks(copy)
+
+
+def test_unknown_encoder(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_text_encoder(str(tmp_path / "none"))
