@@ -100,13 +100,15 @@ def pull_snapshot(
     if ".." in folder.split("/"):
         raise InputError(f"{subfolder} is not a folder of {repo_id}", "name a folder inside the repository")
     patterns = [f"{glob.escape(folder)}/{pattern}" if folder else pattern for pattern in allow_patterns]
+    from huggingface_hub.utils import filter_repo_objects
+
     with _explained(repo_id, revision=revision):
         snapshot = _download(_api(token), repo_id, revision, patterns)
-    directory = snapshot / folder
-    if not any(file.is_file() for pattern in allow_patterns for file in directory.rglob(pattern)):
+    names = [file.relative_to(snapshot).as_posix() for file in snapshot.rglob("*") if file.is_file()]
+    if not any(filter_repo_objects(names, allow_patterns=patterns)):
         where = f"{repo_id}/{folder}" if folder else repo_id
         raise InputError(f"{where} has no {', '.join(allow_patterns)} files", "check the repository's files on the Hub")
-    return directory
+    return snapshot / folder
 
 
 def _download(api: "HfApi", repo_id: str, revision: str | None, patterns: list[str]) -> Path:

@@ -19,9 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-WRITE_TOKEN, READ_TOKEN = "hf_write", "hf_read"
-# Port 9 (discard) refuses: a request without the endpoint fails at once instead of reaching the real Hub.
-_NOBODY = "http://127.0.0.1:9"
+_NOBODY = "http://127.0.0.1:9"  # refuses connections: a request without our endpoint fails, the real Hub is not reached
 _LFS = (".safetensors", ".bin", ".pt", ".pkl")
 _ENDPOINTS: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
 _REPO, _OID = r"(?P<repo_id>[\w.-]+/[\w.-]+)", r"(?P<oid>[0-9a-f]{64})"
@@ -90,8 +88,10 @@ def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Calla
 class HubServer:
     """The server and its state. ``failures`` maps a part of a path to the error status that such requests get."""
 
+    write_token, read_token = "hf_write", "hf_read"
+
     def __init__(self) -> None:
-        self.users = {WRITE_TOKEN: "ann", READ_TOKEN: "ann"}
+        self.users = {self.write_token: "ann", self.read_token: "ann"}
         self.repos: dict[str, Repo] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[Request] = []
@@ -138,7 +138,7 @@ class HubServer:
         if repo is None or (repo.private and not mine):
             # To someone who is not logged in, the Hub does not tell a missing repository from a private one.
             raise HubError(404, "Repository not found", "RepoNotFound") if token else HubError(401, "Invalid username")
-        if write and not (mine and token == WRITE_TOKEN):
+        if write and not (mine and token == self.write_token):
             raise HubError(403, "You don't have the required permissions to write")
         return repo
 
@@ -149,7 +149,7 @@ class HubServer:
     @_endpoint("POST", "/api/repos/create")
     def create(self, request: Request) -> Any:
         owner, name = request.json["organization"], request.json["name"]
-        if request.token != WRITE_TOKEN or self.users[request.token] != owner:
+        if request.token != self.write_token or self.users[request.token] != owner:
             raise HubError(403, "You don't have the rights to create a model under this namespace")
         self.repos[f"{owner}/{name}"] = Repo(private=request.json["visibility"] == "private")
         return {"url": f"{self.url}/{owner}/{name}"}
@@ -267,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Cache, token and settings of huggingface_hub and hyperlora inside ``tmp_path``; no token; nobody is reached."""
+    """Settings and files of huggingface_hub and hyperlora inside ``tmp_path``, no token, and no Hub."""
     from huggingface_hub import constants
     from huggingface_hub.utils import close_session
 
@@ -294,6 +294,6 @@ def hub_server(hub_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
     """A running Hub; ``HF_ENDPOINT`` names it and ``HF_TOKEN`` may write to the repositories of the user ann."""
     server = HubServer()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
+    monkeypatch.setenv("HF_TOKEN", server.write_token)
     yield server
     server.close()

@@ -1,0 +1,202 @@
+"""Every command through the runner, on tiny models."""
+
+import json
+
+import pytest
+import torch
+
+from shared.adapter import read_adapter
+from shared.lora_layer import apply_lora
+
+
+def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_base, tmp_path):
+    done = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    out = tmp_path / "out"
+    assert {f.name for f in out.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json"}
+    assert report["adapter"] == "out" and report["base_model"] == tiny_base.spec.name_or_path
+    assert report["bytes"] == (out / "adapter_model.safetensors").stat().st_size
+    assert report["chunks"] > 1 and report["rank"] == 2 * report["chunks"] + 2
+    assert {"read", "import", "load", "generate", "write"} <= set(report["seconds"])
+    provenance = json.loads((out / "provenance.json").read_text())
+    assert len(provenance["source"]["files"][0]["sha256"]) == 64
+    card = (out / "README.md").read_text()
+    assert "can reveal what it says" in card and "library_name: peft" in card and "base_model:" in card
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("kind", ["d2l", "t2l"])
+def test_live_logits_equal_the_reloaded_adapter(hyperlora, d2l_hypernet, t2l_hypernet, document, tiny_base, tmp_path, kind):
+    """What the hypernetwork generates in memory is what PEFT loads from the directory the command wrote."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    if kind == "d2l":
+        from d2l.model import D2LModel
+
+        assert hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32").exit_code == 0
+        model = D2LModel.from_pretrained(d2l_hypernet, tiny_base)
+        weights = model.generate(model.chunk(document.read_text().strip())).weights
+    else:
+        from t2l.encoder import load_text_encoder
+        from t2l.model import T2LModel
+
+        assert hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code == 0
+        weights = T2LModel.from_pretrained(t2l_hypernet).generate(load_text_encoder(), ["Sort the words"])[0]
+    ids = torch.randint(4, 200, (2, 12))
+    with torch.no_grad():
+        plain = tiny_base.model(ids).logits
+        with apply_lora(tiny_base.model, weights):
+            live = tiny_base.model(ids).logits
+        fresh = AutoModelForCausalLM.from_pretrained(tiny_base.spec.name_or_path, dtype=torch.float32)
+        reloaded = PeftModel.from_pretrained(fresh, tmp_path / "out").eval()(ids).logits
+    torch.testing.assert_close(live, reloaded, rtol=1e-5, atol=1e-5)
+    assert (live - plain).abs().max() > 1e-2
+
+
+def test_d2l_of_folders_stdin_rank_and_scale(hyperlora, d2l_hypernet, document, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.md").write_text("# A\n\nThe cat sleeps.")
+    (folder / "b.txt").write_text("The dog runs.")
+    many = hyperlora("d2l", folder, document, "--hypernet", d2l_hypernet, "-o", "many", "--max-rank", 3, "--json")
+    report = json.loads(many.stdout)
+    assert report["rank"] == 3 and 0 < report["energy_kept"] < 1
+    assert len(json.loads((tmp_path / "many" / "provenance.json").read_text())["source"]["files"]) == 3
+    piped = hyperlora("d2l", "-", "--hypernet", d2l_hypernet, "-o", "piped", "--dtype", "float32", input=document.read_text())
+    assert piped.exit_code == 0, piped.stderr
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", "--dtype", "float32")
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "half", "--dtype", "float32", "--scale", 0.5)
+    plain, same, half = (read_adapter(tmp_path / n).weights for n in ("plain", "piped", "half"))
+    for name in plain:
+        assert torch.equal(plain[name].delta(), same[name].delta())
+        torch.testing.assert_close(plain[name].delta() / 2, half[name].delta())
+
+
+def test_output_is_named_after_the_source(hyperlora, d2l_hypernet, t2l_hypernet, document, tmp_path):
+    assert hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-q").stdout == "harbour-adapter\n"
+    assert hyperlora("t2l", "Sort the words!", "--hypernet", t2l_hypernet, "-q").stdout == "sort-the-words-adapter\n"
+    assert read_adapter(tmp_path / "sort-the-words-adapter").weights.r == 4
+
+
+def test_ask_streams_the_same_as_json(hyperlora, adapter):
+    streamed = hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32")
+    assert streamed.exit_code == 0, streamed.stderr
+    report = json.loads(hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json").stdout)
+    assert streamed.stdout.strip() == report["answers"]["adapter"]
+    off = hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json", "--compare", "--scale", 0)
+    answers = json.loads(off.stdout)["answers"]
+    assert answers["base"] == answers["adapter"] != report["answers"]["adapter"]
+
+
+def test_ask_compare_with_context_and_sampling(hyperlora, adapter, document):
+    common = ["ask", adapter, "When?", "--max-new-tokens", 6]
+    done = hyperlora(*common, "--compare", "--context", document)
+    assert done.exit_code == 0 and all(name in done.stdout for name in ("base model", "with adapter", "document in prompt"))
+    sample = [*common, "--temperature", 2.0, "--top-k", 50, "--top-p", 0.9, "--json"]
+    one, two, three = (json.loads(hyperlora(*sample, "--seed", s).stdout)["answers"]["adapter"] for s in (1, 1, 2))
+    assert one == two != three
+
+
+def test_chat_remembers_and_ends(hyperlora, adapter):
+    done = hyperlora("chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input="When?\nWhen?\n/new\nWhen?\n/quit\nnever\n")
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 0, done.stderr
+    assert lines[0] == lines[-1]  # /new forgot the first turns
+
+
+def test_inspect(hyperlora, adapter):
+    done = hyperlora("inspect", adapter)
+    for expected in ("harbour.txt", "down_proj", "norm of delta W", "hyperlora", "tiny-d2l"):
+        assert expected in done.stdout
+    report = json.loads(hyperlora("inspect", adapter, "--json").stdout)
+    weights = read_adapter(adapter).weights
+    assert report["norms"] == {name: pytest.approx(f.delta().norm().item(), rel=1e-4) for name, f in weights.items()}
+
+
+def test_hypernet_list_and_info(hyperlora, d2l_hypernet):
+    assert hyperlora("hypernet", "list", "--json").exit_code == 0
+    done = hyperlora("hypernet", "info", d2l_hypernet, "--json")
+    report = json.loads(done.stdout)
+    assert report["kind"] == "d2l" and report["r"] == 2 and report["target_modules"] == ["down_proj"]
+    assert "# tiny card" in hyperlora("hypernet", "info", d2l_hypernet).stdout
+
+
+def test_shipped_hypernetworks_are_listed(hyperlora):
+    names = {e["kind"] for e in json.loads(hyperlora("hypernet", "list", "--json").stdout)["hypernetworks"]}
+    assert names == {"d2l", "t2l"}
+
+
+D2L_YAML = """
+model: {perceiver: {latent_size: 16, num_latents: 4, num_blocks: 1, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8},
+        encoder: {layer_idx: 1}, r: 2, bias_r: 2, chunk_tokens: 300, grounded: {whitening_rank: 4}}
+data: {chunks_per_step: 4, max_chunks: 2, real: 0}
+training: {max_steps: 2, log_every: 1}
+"""
+
+
+def test_train_d2l_then_use_it(hyperlora, tiny_base_path, document, tmp_path):
+    (tmp_path / "d2l.yaml").write_text(D2L_YAML)
+    command = ["train", "d2l", "d2l.yaml", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
+    done = hyperlora(*command, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["finished"] and report["step"] == 2
+    used = hyperlora("d2l", document, "--hypernet", "run/hypernet", "-o", "a", "--json")
+    assert used.exit_code == 0, used.stderr
+    assert "hyperlora train d2l" in (tmp_path / "run" / "hypernet" / "README.md").read_text()
+
+
+def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
+    config = {
+        "model": {"perceiver": {"latent_size": 16, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}},
+        "data": {"tasks": str(tasks_dir), "tasks_per_step": 2},
+        "training": {"max_steps": 1, "log_every": 1},
+    }
+    (tmp_path / "t2l.json").write_text(json.dumps(config))
+    done = hyperlora("train", "t2l", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32")
+    assert done.exit_code == 0, done.stderr
+    assert hyperlora("t2l", "Sort", "--hypernet", "run/hypernet", "-o", "a").exit_code == 0
+
+
+def test_eval_docqa(hyperlora, d2l_hypernet, tmp_path):
+    rows = [
+        {"context": "The ferry leaves at six.", "question": "When does it leave?", "answer": "six"},
+        {"context": "The ferry leaves at six.", "question": "What leaves?", "answer": "the ferry"},
+        {"context": "The cat is called Tom. " * 4, "question": "Who is the cat?", "answer": "Tom"},
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--dtype", "float32", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["contexts"] == 2 and report["questions"] == 3
+    nll = {mode: scores["nll"] for mode, scores in report["modes"].items()}
+    assert set(nll) == {"none", "bias", "adapter", "other", "context", "context+bias"}
+    assert len({round(value, 6) for value in nll.values()}) == 6  # six different settings, six different figures
+    expected = (nll["other"] - nll["adapter"]) / (nll["other"] - nll["context+bias"])
+    assert report["gap_closed"] == pytest.approx(expected)
+    assert "command" in report["provenance"]
+    assert "NLL/token" in hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--limit", 1, "--nll-only").stdout
+
+
+def test_eval_tasks(hyperlora, t2l_hypernet, tasks_dir):
+    done = hyperlora("eval", "tasks", "--data", tasks_dir, "--hypernet", t2l_hypernet, "--limit", 2, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert set(report["tasks"]) == {"upper", "double", "private"} and report["examples"] == 6
+    assert set(report["mean"]) == {"base", "base+description", "adapter", "other"}
+
+
+def test_push_and_pull(hyperlora, adapter, hub_server, tmp_path):
+    pushed = hyperlora("push", adapter, "me/harbour", "--token", hub_server.token, "--json")
+    assert pushed.exit_code == 0, pushed.stderr
+    assert json.loads(pushed.stdout)["private"] is True
+    done = hyperlora("pull", "me/harbour", "-o", "copy", "--token", hub_server.token)
+    assert done.exit_code == 0, done.stderr
+    for file in adapter.iterdir():
+        assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_version(hyperlora):
+    assert hyperlora("--version").stdout.startswith("hyperlora ")
