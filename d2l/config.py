@@ -48,5 +48,5 @@ class D2LConfig(Config):
         per_layer = self.encoder.type == "per_layer_activations"
         if per_layer != self.hypernetwork.per_layer_features:
             raise InputError("encoder.type per_layer_activations goes with hypernetwork.per_layer_features")
-        if not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
+        if not per_layer and not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
             raise InputError(f"encoder.layer_idx must be 0 to {self.base.num_hidden_layers}")

@@ -201,8 +201,8 @@ def _extract(data: bytes, mime_type: str, name: str) -> tuple[str, int | None]:
         prepared = _protect_entities(_decode(data, name)).encode()
     else:
         prepared = _protect_word(data) if "word" in mime_type else data
-    # Plain output: markdown output escapes characters and leaves out repeated headings and speaker notes. Its cache
-    # would put a folder into the working directory.
+    # Plain output: markdown output escapes characters and leaves out repeated headings and speaker notes. No cache: it
+    # would keep the document's text in the user's home.
     config = ExtractionConfig(
         use_cache=False, enable_quality_processing=False, output_format="plain", pages=PageConfig(extract_pages=True)
     )

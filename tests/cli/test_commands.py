@@ -189,10 +189,10 @@ def test_eval_tasks(hyperlora, t2l_hypernet, tasks_dir):
 
 
 def test_push_and_pull(hyperlora, adapter, hub_server, tmp_path):
-    pushed = hyperlora("push", adapter, "me/harbour", "--token", hub_server.token, "--json")
+    pushed = hyperlora("push", adapter, "ann/harbour", "--json")
     assert pushed.exit_code == 0, pushed.stderr
     assert json.loads(pushed.stdout)["private"] is True
-    done = hyperlora("pull", "me/harbour", "-o", "copy", "--token", hub_server.token)
+    done = hyperlora("pull", "ann/harbour", "-o", "copy")
     assert done.exit_code == 0, done.stderr
     for file in adapter.iterdir():
         assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()

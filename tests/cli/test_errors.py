@@ -84,7 +84,7 @@ def test_bad_adapters(hyperlora, adapter, tmp_path):
     check(hyperlora("inspect", adapter), 2, "damaged")
 
 
-def test_bad_options(hyperlora, document, d2l_hypernet):
+def test_bad_options(hyperlora, document, d2l_hypernet, t2l_hypernet):
     assert hyperlora("d2l", document, "--no-such-option").exit_code == 2
     assert hyperlora("no-such-command").exit_code == 2
     assert hyperlora("d2l", document, "--max-rank", 0).exit_code == 2
@@ -92,7 +92,7 @@ def test_bad_options(hyperlora, document, d2l_hypernet):
     check(hyperlora("d2l", document, "--hypernet", d2l_hypernet, "--dtype", "int3"), 2, "int3")
     check(hyperlora("d2l", document, "--hypernet", d2l_hypernet, "--device", "cuda"), 2, "not available")
     check(hyperlora("t2l", " "), 2, "empty")
-    check(hyperlora("t2l", "x", "--text-encoder", "/none"), 2, "does not exist")
+    check(hyperlora("t2l", "x", "--hypernet", t2l_hypernet, "--text-encoder", "/none"), 2, "does not exist")
     check(hyperlora("eval", "tasks", "--data", ".", "--split", "x"), 2, "split")
     check(hyperlora("eval", "docqa", "--data", "none.jsonl"), 2, "does not exist")
 
@@ -108,14 +108,18 @@ def test_bad_training_configs(hyperlora, tiny_base_path, tmp_path):
 
 
 def test_hub_errors(hyperlora, adapter, hub_server, tmp_path, monkeypatch):
-    check(hyperlora("push", adapter, "me/x"), 2, "token")
-    check(hyperlora("push", adapter, "me/x", "--token", "wrong"), 2, "token")
-    check(hyperlora("push", tmp_path / "none", "me/x", "--token", hub_server.token), 2, "does not exist")
-    check(hyperlora("pull", "me/none", "--token", hub_server.token), 2, "me/none")
+    check(hyperlora("push", adapter, "ann/x", "--token", "wrong"), 2, "token is not valid")
+    check(hyperlora("push", adapter, "bob/x"), 2, "no permission")
+    check(hyperlora("push", tmp_path / "none", "ann/x"), 2, "does not exist")
+    check(hyperlora("pull", "ann/none"), 2, "ann/none")
     check(hyperlora("pull", "not an id"), 2, "owner/name")
+    assert "ann/x" not in hub_server.repos
+    monkeypatch.delenv("HF_TOKEN")
+    check(hyperlora("push", adapter, "ann/x"), 2, "no Hugging Face token")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    check(hyperlora("push", adapter, "me/x", "--token", "t"), 1, "reach")
-    assert not (tmp_path / "none").exists()
+    check(hyperlora("push", adapter, "ann/x", "--token", "t"), 1, "reach")
+    check(hyperlora("pull", "ann/x"), 1, "reach")
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])

@@ -30,10 +30,8 @@ def refusal(path: Path | str, **kwargs: object) -> InputError:
     with pytest.raises(InputError) as caught:
         read_document(str(path), **kwargs)
     error = caught.value
-    assert error.exit_code == 2
-    assert "\n" not in error.message + error.hint
-    assert error.hint
-    assert error.__cause__ is None
+    assert error.exit_code == 2 and error.__cause__ is None
+    assert error.hint and "\n" not in error.message + error.hint
     assert "kreuzberg" not in (error.message + error.hint).lower()
     return error
 
@@ -74,7 +72,6 @@ def test_a_pdf_that_only_its_owner_may_edit_is_read() -> None:
 def test_stdin_is_read_by_its_bytes(suffix: str) -> None:
     path = DOCUMENTS / f"sample.{suffix}"
     document, expected = read_document("-", stdin=io.BytesIO(path.read_bytes())), read_document(str(path))
-    assert document.path == "-"
     assert document == dataclasses.replace(expected, path="-")
 
 
@@ -135,6 +132,8 @@ def test_table_cells_stay_apart() -> None:
 
 def test_reading_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))  # kreuzberg's own cache would keep the document's text there
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     read_document(str(DOCUMENTS / "sample.pdf"))
     assert list(tmp_path.iterdir()) == []
 
@@ -263,6 +262,7 @@ def folder(tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("text")
     (tmp_path / "docs" / "broken.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.mkfifo(tmp_path / "docs" / "pipe.txt")  # reading it would wait for ever
     return tmp_path / "docs"
 
 
