@@ -86,8 +86,9 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
             values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
             pooled = torch.zeros_like(mask)
             for row, chunk in enumerate(chunks):
-                # A key is the state that predicts a content token: from the one before the first to the last but one.
-                pooled[row, max(chunk.start - 1, 0) : max(chunk.stop - 1, 1)] = True
+                # A key is the state at a content token that predicts the next one. The template's last token would be
+                # the same key in every document.
+                pooled[row, chunk.start : max(chunk.stop - 1, chunk.start + 1)] = True
             keys = {
                 module: torch.stack([inputs[t.name] for t in hypernetwork.targets if t.module == module], dim=1)
                 for module in hypernetwork.modules

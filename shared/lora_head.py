@@ -30,7 +30,7 @@ class GroundedConfig(Config):
             it only starts so, and may learn to choose another token.
         linear_residual: add the published linear head to both factors.
         value_rank: rank of a learned map per layer that is added to the identity on the values; 0 for none.
-        initial_sharpness: factor on the initial choosing weights; above 1 the slots start with different tokens.
+        initial_sharpness: standard deviation of the initial choosing logits, different for every slot.
         decorrelation_ridge: ridge of the slots' Gram matrix, relative to its mean diagonal; small values make a slot
             silent on the keys of the chunk's other slots.
     """
@@ -42,7 +42,7 @@ class GroundedConfig(Config):
     tie_values: bool = False
     linear_residual: bool = True
     value_rank: int = 16
-    initial_sharpness: float = 4.0
+    initial_sharpness: float = 2.0
     decorrelation_ridge: float = 0.1
 
     def __post_init__(self) -> None:
@@ -143,9 +143,13 @@ class GroundedHead(nn.Module):
         self.key = nn.Linear(latent_size, 2 * latent_size, bias=False)
         self.position = nn.Linear(2 * config.position_frequencies + 1, 2 * latent_size, bias=False)
         self.norm = nn.RMSNorm(latent_size, eps=1e-6)
+        self.key_norm = nn.RMSNorm(latent_size, eps=1e-6)
+        # Every slot has a query of its own: the Perceiver's outputs start so alike that all slots would follow each
+        # other to one token. The second half moves the value away from the key's token and starts at nothing.
+        self.slot_query = nn.Parameter(torch.randn(*shape, 2 * latent_size) * config.initial_sharpness)
         with torch.no_grad():
-            self.query.weight *= config.initial_sharpness
             self.query.weight[latent_size:] = 0
+            self.slot_query[..., latent_size:] = 0
         width = next(iter(sizes.values()))[1]
         if config.value_rank:
             self.value_in = nn.Parameter(torch.randn(num_layers, width, config.value_rank) * width**-0.5)
@@ -182,9 +186,10 @@ class GroundedHead(nn.Module):
 
     def attention(self, queries: Tensor, context: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of keys and of values over the context tokens, each (batch, layers, modules, r, T)."""
-        q = self.query(self.norm(queries))
-        k = self.key(self.norm(context)) + self.position(self._position_features(mask))
         size = context.shape[-1]
+        q = self.query(self.norm(queries)) + self.slot_query
+        k = (self.key(self.norm(context)) + self.position(self._position_features(mask))).unflatten(-1, (2, size))
+        k = self.key_norm(k).flatten(-2)
         logits = [
             torch.einsum("blmrd,btd->blmrt", q[..., part], k[..., part]).float() / size**0.5
             for part in (slice(0, size), slice(size, None))

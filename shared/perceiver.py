@@ -105,7 +105,8 @@ class LatentStack(nn.Module):
 
     def __init__(self, config: PerceiverConfig, num_latents: int, layers: list[PerceiverLayer]) -> None:
         super().__init__()
-        self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size) * config.latent_size**-0.5)
+        # Unit variance, as the normalised branches that are added to them: smaller latents would soon be all alike.
+        self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size))
         self.layers = nn.ModuleList(layers)
         self.layernorm = nn.RMSNorm(config.latent_size, eps=RMS_NORM_EPS)
 

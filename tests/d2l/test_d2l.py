@@ -105,7 +105,7 @@ def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
     source = encode_chunks(tiny_base, model.config, [chunk]).features.grounded
     embedding = tiny_base.model.get_input_embeddings()
     kept = source.mask[0].nonzero()[:, 0].tolist()
-    assert kept == list(range(chunk.start - 1, chunk.stop - 1))
+    assert kept == list(range(chunk.start, chunk.stop - 1))
     for position in kept:
         assert torch.equal(source.values[0, position], embedding.weight[chunk.ids[position + 1]])
 
