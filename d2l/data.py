@@ -13,13 +13,22 @@ from d2l.synthetic import Document, needle_document, synthetic_document
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
-from shared.generation import chat_ids, pad_batch
+from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 from shared.jsonl import read_jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SHORT_ANSWER = "Answer in a few words."
+
+# Questions that no document answers: with any adapter loaded, the base model should say what it says without.
+UNRELATED = (
+    "What is the capital of France?", "How many days are there in a week?", "Name three primary colours.",
+    "What is photosynthesis?", "Write a short greeting to a new colleague.", "What does a thermometer measure?",
+    "Why is the sky blue?", "Give me a synonym for happy.", "How do I boil an egg?", "What is 7 plus 5?",
+    "Which planet do we live on?", "Explain what a library is.", "What language is spoken in Brazil?",
+    "List two kinds of fruit.", "What is the opposite of hot?", "Who wrote Romeo and Juliet?",
+)
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
 PUBLISHABLE = (
@@ -115,6 +124,7 @@ class D2LDataConfig(Config):
         single_chunk_share: share of steps whose contexts have one chunk.
         questions_per_context: questions drawn per chunk.
         synthetic, real, needles: relative frequencies of the sources.
+        unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
     """
 
@@ -126,6 +136,7 @@ class D2LDataConfig(Config):
     synthetic: float = 0.6
     real: float = 0.25
     needles: float = 0.15
+    unrelated: float = 0.0
     docqa: str | None = None
     seed: int = 0
 
@@ -174,6 +185,10 @@ class D2LData:
         self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
         self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
         self.template: TemplatePieces = template_pieces(self.tokenizer)
+        self.own_answers: list[str] = []
+        if config.unrelated:
+            prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
+            self.own_answers = generate(base, prompts, GenerationConfig(max_new_tokens=config.max_answer_tokens - 1))
         self.real: list[Context] = []
         if config.docqa and config.real:
             contexts = [c for c in read_docqa(Path(config.docqa)) if c.dataset in PUBLISHABLE or split != "train"]
@@ -216,17 +231,21 @@ class D2LData:
         for position in range(config.chunks_per_step):
             context = self.context(step * config.chunks_per_step + position)
             chunks.append(self.template.wrap(self._content_ids(context.text)[: self.chunk_tokens]))
-            questions = rng.sample(context.questions, min(config.questions_per_chunk, len(context.questions)))
-            for qa in questions:
-                short = rng.random() < 0.5
-                prompt = chat_ids(self.base, question_messages(qa.question, system=system, short=short))
+            asked = rng.sample(context.questions, min(config.questions_per_chunk, len(context.questions)))
+            questions = [(qa, system, rng.random() < 0.5) for qa in asked]
+            if config.unrelated and rng.random() < config.unrelated:
+                number = rng.randrange(len(UNRELATED))
+                own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
+                questions.append((own, None, False))  # as it was asked when the base gave this answer
+            for qa, system_message, short in questions:
+                prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))
                 answer = answer_ids(self.tokenizer, qa.answer)[: config.max_answer_tokens]
                 rows.append(prompt + answer)
                 counts.append(len(answer))
                 index.append(position // per_context)
                 if self.with_teacher:
                     content = f"{context.text}\n\n{qa.question}"
-                    teachers.append(chat_ids(self.base, question_messages(content, system=system, short=short)))
+                    teachers.append(chat_ids(self.base, question_messages(content, system=system_message, short=short)))
         ids, mask = pad_batch(rows, self.tokenizer.pad_token_id)
         targets = torch.zeros_like(mask)
         for row, (tokens, count) in enumerate(zip(rows, counts, strict=True)):

@@ -184,6 +184,21 @@ def test_training_batch_equals_generation(tiny_base):
         assert module(batch)["loss"].item() == pytest.approx(total / count, rel=1e-4)
 
 
+def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
+    from d2l.data import UNRELATED, question_messages
+    from shared.generation import GenerationConfig, answer
+
+    config = D2LDataConfig(chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, unrelated=1.0, max_answer_tokens=8)
+    batch = D2LData(config, tiny_base, 300).batch(0)
+    assert len(batch.ids) == 8  # one question on each of four chunks, and one more
+    for row in (1, 3, 5, 7):
+        text = tiny_base.tokenizer.decode(batch.ids[row][batch.mask[row]])
+        (question,) = [q for q in UNRELATED if q in text]
+        own = answer(tiny_base, question_messages(question), GenerationConfig(max_new_tokens=7))
+        target = tiny_base.tokenizer.decode(batch.ids[row][batch.targets[row]], skip_special_tokens=True)
+        assert own.startswith(target) and (target or not own)
+
+
 def train_config(**training):
     return D2LTrainConfig(
         architecture(chunk_tokens=300),
