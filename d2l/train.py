@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from d2l.config import D2LConfig, EncoderConfig
-from d2l.data import D2LBatch, D2LData, D2LDataConfig
+from d2l.data import PUBLISHABLE, D2LBatch, D2LData, D2LDataConfig
 from d2l.encoder import encode_chunks, record_inputs
 from shared.base_model import BaseModel
 from shared.config import Config
@@ -93,6 +93,12 @@ class D2LTrainConfig(Config):
     objective: D2LObjective = D2LObjective()
     training: TrainingConfig = TrainingConfig()
     kind: str = "d2l"
+
+    @property
+    def trained_on(self) -> str:
+        """The data, in words."""
+        real = f"; of {Path(self.data.docqa).name}, the sets {', '.join(PUBLISHABLE)}" if self.data.docqa else ""
+        return f"generated documents and needles (d2l/synthetic, training split, seed {self.data.seed}){real}"
 
 
 class D2LTrainingModule(nn.Module):

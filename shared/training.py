@@ -268,6 +268,8 @@ tags:
 
 {parameters:.1f} M parameters, trained with hyperlora for {step} steps. Use it with `hyperlora {kind} --hypernet PATH`.
 
+Trained on: {trained_on}.
+
 Trained with this configuration (`hyperlora train {kind} CONFIG -o RUN`):
 
 ```json
@@ -279,9 +281,14 @@ Last training metrics: {metrics}
 
 
 def save_trained(
-    path: Path, config: Mapping[str, Any], hypernetwork: nn.Module, train_config: Mapping[str, Any], result: TrainingResult
+    path: Path, config: Mapping[str, Any], hypernetwork: nn.Module, train_config: Mapping[str, Any],
+    result: TrainingResult, trained_on: str,
 ) -> None:
-    """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one."""
+    """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one.
+
+    Args:
+        trained_on: the data, in words, for the card.
+    """
     from shared.checkpoint import save_checkpoint
 
     card = _CARD.format(
@@ -289,6 +296,7 @@ def save_trained(
         kind=config["kind"],
         parameters=sum(p.numel() for p in hypernetwork.parameters()) / 1e6,
         step=result.step,
+        trained_on=trained_on,
         config=json.dumps(train_config, indent=1),
         metrics=", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items()),
     )

@@ -87,6 +87,11 @@ class T2LTrainConfig(Config):
     training: TrainingConfig = TrainingConfig()
     kind: Literal["t2l"] = "t2l"
 
+    @property
+    def trained_on(self) -> str:
+        """The data, in words."""
+        return f"the training tasks of {Path(self.data.tasks).name} in the families {', '.join(PUBLISHABLE)}"
+
 
 class T2LTrainingModule(nn.Module):
     """Descriptions -> LoRA weights -> outputs through the frozen base -> losses."""

@@ -56,7 +56,7 @@ def train(
     from shared.training import save_trained
 
     target = output_dir / "hypernet"
-    save_trained(target, trained.to_dict(), hypernetwork, parsed.to_dict(), result)
+    save_trained(target, trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
     output.result(str(target), {"hypernetwork": str(target), **_facts(result)})
     if result.finished:
