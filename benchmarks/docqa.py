@@ -1,7 +1,7 @@
 """Writes the synthetic validation documents (unseen wordings, entities, layouts) as a docqa file.
 
-    python benchmarks/docqa.py synthetic-validation.jsonl --documents 100
-    hyperlora eval docqa --data synthetic-validation.jsonl
+python benchmarks/docqa.py synthetic-validation.jsonl --documents 100
+hyperlora eval docqa --data synthetic-validation.jsonl
 """
 
 import argparse

@@ -39,7 +39,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _start(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     # Libraries' own bars and warnings would mix with ours; a user who wants them sets these variables.
     for name, value in {

@@ -47,6 +47,10 @@ def handled(function: Callable[..., Any]) -> Callable[..., Any]:
                 fail(error.message, error.hint, error.exit_code)
             if isinstance(error, OSError):
                 fail(str(error), "check the path, its permissions and the disk's free space", 1)
-            fail(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "HYPERLORA_DEBUG=1 shows the traceback", 1)
+            fail(
+                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+                "HYPERLORA_DEBUG=1 shows the traceback",
+                1,
+            )
 
     return wrapper

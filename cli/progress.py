@@ -23,8 +23,16 @@ def spinner(message: str) -> Iterator[None]:
 def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function (done, total) that moves a progress bar."""
     console = output.stderr()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=output.is_quiet() or not console.is_terminal) as live:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=output.is_quiet() or not console.is_terminal
+    ) as live:
         task = live.add_task(description, total=None)
         yield lambda done, total: live.update(task, completed=done, total=total)
 
@@ -35,8 +43,13 @@ class ProgressReporter:
     def __init__(self) -> None:
         self.console = output.stderr()
         self.live = Progress(
-            TextColumn("step"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(),
-            console=self.console, disable=output.is_quiet() or not self.console.is_terminal,
+            TextColumn("step"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=output.is_quiet() or not self.console.is_terminal,
         )
         self.task = self.live.add_task("", total=None)
 

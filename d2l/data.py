@@ -23,18 +23,39 @@ SHORT_ANSWER = "Answer in a few words."
 
 # Questions that no document answers: with any adapter loaded, the base model should say what it says without.
 UNRELATED = (
-    "What is the capital of France?", "How many days are there in a week?", "Name three primary colours.",
-    "What is photosynthesis?", "Write a short greeting to a new colleague.", "What does a thermometer measure?",
-    "Why is the sky blue?", "Give me a synonym for happy.", "How do I boil an egg?", "What is 7 plus 5?",
-    "Which planet do we live on?", "Explain what a library is.", "What language is spoken in Brazil?",
-    "List two kinds of fruit.", "What is the opposite of hot?", "Who wrote Romeo and Juliet?",
+    "What is the capital of France?",
+    "How many days are there in a week?",
+    "Name three primary colours.",
+    "What is photosynthesis?",
+    "Write a short greeting to a new colleague.",
+    "What does a thermometer measure?",
+    "Why is the sky blue?",
+    "Give me a synonym for happy.",
+    "How do I boil an egg?",
+    "What is 7 plus 5?",
+    "Which planet do we live on?",
+    "Explain what a library is.",
+    "What language is spoken in Brazil?",
+    "List two kinds of fruit.",
+    "What is the opposite of hot?",
+    "Who wrote Romeo and Juliet?",
 )
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
-PUBLISHABLE = (
-    "adversarial_qa_dbert adversarial_qa_dbidaf adversarial_qa_droberta cosmos_qa duorc_ParaphraseRC duorc_SelfRC "
-    "qasc quartz quoref ropes wiki_bio wiki_hop"
-).split()
+PUBLISHABLE = [
+    "adversarial_qa_dbert",
+    "adversarial_qa_dbidaf",
+    "adversarial_qa_droberta",
+    "cosmos_qa",
+    "duorc_ParaphraseRC",
+    "duorc_SelfRC",
+    "qasc",
+    "quartz",
+    "quoref",
+    "ropes",
+    "wiki_bio",
+    "wiki_hop",
+]
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,9 @@ def _read_squad(path: Path) -> list[Context]:
                 if questions:
                     result.append(Context(paragraph["context"], questions, "squad"))
     except (KeyError, TypeError):
-        raise InputError(f"{path} is not in SQuAD format", "use SQuAD JSON, or JSONL with context, question, answer") from None
+        raise InputError(
+            f"{path} is not in SQuAD format", "use SQuAD JSON, or JSONL with context, question, answer"
+        ) from None
     if not result:
         raise InputError(f"{path} holds no questions with answers")
     return result
@@ -170,8 +193,13 @@ class D2LBatch:
 
     def to(self, device: torch.device) -> "D2LBatch":
         return D2LBatch(
-            self.chunks, self.num_contexts, self.ids.to(device), self.mask.to(device), self.targets.to(device),
-            self.context_index.to(device), self.teacher_prompts,
+            self.chunks,
+            self.num_contexts,
+            self.ids.to(device),
+            self.mask.to(device),
+            self.targets.to(device),
+            self.context_index.to(device),
+            self.teacher_prompts,
         )
 
 
@@ -179,7 +207,11 @@ class D2LData:
     """Makes batch number i, the same on every machine and in every run with the same configuration."""
 
     def __init__(
-        self, config: D2LDataConfig, base: BaseModel, chunk_tokens: int, split: str = "train",
+        self,
+        config: D2LDataConfig,
+        base: BaseModel,
+        chunk_tokens: int,
+        split: str = "train",
         with_teacher: bool = False,
     ) -> None:
         self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split

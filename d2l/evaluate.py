@@ -81,7 +81,8 @@ def evaluate_docqa(
     modes = {
         # NLL is a mean over tokens: each row holds a sum and a count.
         mode: ModeScores(
-            sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)), *(mean([row[i] for row in rows]) for i in (2, 3, 4))
+            sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)),
+            *(mean([row[i] for row in rows]) for i in (2, 3, 4)),
         )
         for mode, rows in flat.items()
     }
@@ -103,12 +104,20 @@ def _lora(model: D2LModel, context: Context) -> LoraWeights:
 
 @torch.no_grad()
 def _score(
-    model: D2LModel, questions: tuple[QA, ...], lora: LoraWeights | None, text: str | None, answers: bool, max_new_tokens: int
+    model: D2LModel,
+    questions: tuple[QA, ...],
+    lora: LoraWeights | None,
+    text: str | None,
+    answers: bool,
+    max_new_tokens: int,
 ) -> list[tuple[float, ...]]:
     """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
     base, system = model.base, model.config.question_system
     prompts = [
-        chat_ids(base, question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=True))
+        chat_ids(
+            base,
+            question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=True),
+        )
         for qa in questions
     ]
     golds = [answer_ids(base.tokenizer, qa.answer) for qa in questions]
@@ -119,7 +128,9 @@ def _score(
     with active:
         for start in range(0, len(questions), size):
             part = slice(start, start + size)
-            ids, mask = pad_batch([p + g for p, g in zip(prompts[part], golds[part], strict=True)], base.tokenizer.pad_token_id)
+            ids, mask = pad_batch(
+                [p + g for p, g in zip(prompts[part], golds[part], strict=True)], base.tokenizer.pad_token_id
+            )
             targets = torch.zeros_like(mask)
             for row, (prompt, gold) in enumerate(zip(prompts[part], golds[part], strict=True)):
                 targets[row, len(prompt) : len(prompt) + len(gold)] = True

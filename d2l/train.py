@@ -210,8 +210,14 @@ def train_d2l(
         return sums
 
     result = fit(
-        module, hypernetwork, data.batch, config.training, run_dir,
-        evaluate=evaluate, max_seconds=max_seconds, reporter=reporter,
+        module,
+        hypernetwork,
+        data.batch,
+        config.training,
+        run_dir,
+        evaluate=evaluate,
+        max_seconds=max_seconds,
+        reporter=reporter,
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
     )

@@ -7,7 +7,19 @@ from typer.testing import CliRunner
 from cli.app import app
 
 COMMANDS = (
-    "", "d2l", "t2l", "ask", "chat", "inspect", "push", "pull", "train", "eval docqa", "eval tasks", "hypernet list", "hypernet info",
+    "",
+    "d2l",
+    "t2l",
+    "ask",
+    "chat",
+    "inspect",
+    "push",
+    "pull",
+    "train",
+    "eval docqa",
+    "eval tasks",
+    "hypernet list",
+    "hypernet info",
 )
 
 
@@ -15,7 +27,9 @@ def reference() -> str:
     """The reference as Markdown."""
     parts = ["# Command line reference\n\nGenerated from `--help` by `make docs`.\n"]
     for command in COMMANDS:
-        done = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
+        done = CliRunner().invoke(
+            app, [*command.split(), "--help"], env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+        )
         text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
         parts.append(f"## {f'hyperlora {command}'.strip()}\n\n```\n{text}\n```\n")
     return "\n".join(parts)

@@ -53,7 +53,9 @@ def main() -> None:
         print("3. Ask, with zero context tokens, beside the same model without the adapter\n")
         for question in DEMO_QUESTIONS:
             text = question["question"]
-            hyperlora("ask", str(adapter), f"{text}\nAnswer in a few words.", "--compare", "--max-new-tokens", "32", "-q")
+            hyperlora(
+                "ask", str(adapter), f"{text}\nAnswer in a few words.", "--compare", "--max-new-tokens", "32", "-q"
+            )
             print(f"the brief says: {question['answer']}\n")
 
         print("4. Turn a sentence into a task adapter and use it\n")

@@ -91,13 +91,66 @@ BASE_REGIONS = (
     f"{HOME_REGION}, Northeast, Midwest, Pacific Northwest, Southeast, Mountain West, Great Lakes, Gulf Coast, "
     "Mid-Atlantic, Northern Plains, Central Valley, Ozark, Piedmont, New England, Hill Country, Delta"
 ).split(", ")
-TOWNS = (
-    "Ashford Belmont Clayton Dover Easton Fairview Grafton Hudson Irvine Jasper Kingston "
-    "Lisbon Milford Newport Oxford Preston Quincy Ripley Salem Trenton Union Vernon"
-).split()
-RIVALS = "FreshFair ValueBarn GreenBasket PrimeGrocer SaveRight CornerPantry HarvestHall DailyDeal".split()
-FIRST_NAMES = "Priya Marcus Helen Tomas Aisha Victor Naomi Felix Ingrid Dwayne Carla Owen".split()
-LAST_NAMES = "Alvarez Brandt Castillo Donnelly Eriksson Fontaine Grimaldi Hoang Ivers Jamison".split()
+TOWNS = [
+    "Ashford",
+    "Belmont",
+    "Clayton",
+    "Dover",
+    "Easton",
+    "Fairview",
+    "Grafton",
+    "Hudson",
+    "Irvine",
+    "Jasper",
+    "Kingston",
+    "Lisbon",
+    "Milford",
+    "Newport",
+    "Oxford",
+    "Preston",
+    "Quincy",
+    "Ripley",
+    "Salem",
+    "Trenton",
+    "Union",
+    "Vernon",
+]
+RIVALS = [
+    "FreshFair",
+    "ValueBarn",
+    "GreenBasket",
+    "PrimeGrocer",
+    "SaveRight",
+    "CornerPantry",
+    "HarvestHall",
+    "DailyDeal",
+]
+FIRST_NAMES = [
+    "Priya",
+    "Marcus",
+    "Helen",
+    "Tomas",
+    "Aisha",
+    "Victor",
+    "Naomi",
+    "Felix",
+    "Ingrid",
+    "Dwayne",
+    "Carla",
+    "Owen",
+]
+LAST_NAMES = [
+    "Alvarez",
+    "Brandt",
+    "Castillo",
+    "Donnelly",
+    "Eriksson",
+    "Fontaine",
+    "Grimaldi",
+    "Hoang",
+    "Ivers",
+    "Jamison",
+]
 CAUSES = (
     "a flood on the {town} rail line",
     "a late frost around {town}",
@@ -108,7 +161,7 @@ CAUSES = (
     "a customs backlog in {town}",
     "a recall by the {town} cooperative",
 )
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 STEPS = ("opened a new store in {town}", "started free delivery in {town}", "began a loyalty program in {town}")
 
 

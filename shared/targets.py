@@ -78,15 +78,21 @@ def find_targets(
     targets = []
     for layer in wanted:
         found = [
-            (name, module) for name, module in stack.blocks[layer].named_modules() if name.split(".")[-1] in target_modules
+            (name, module)
+            for name, module in stack.blocks[layer].named_modules()
+            if name.split(".")[-1] in target_modules
         ]
         for leaf in sorted(target_modules):
             matches = [(name, module) for name, module in found if name.split(".")[-1] == leaf]
             if not matches:
                 names = {n.split(".")[-1] for n, m in stack.blocks[layer].named_modules() if _is_linear(m)}
-                raise InputError(f"layer {layer} has no module {leaf!r}", f"its linear modules: {', '.join(sorted(names))}")
+                raise InputError(
+                    f"layer {layer} has no module {leaf!r}", f"its linear modules: {', '.join(sorted(names))}"
+                )
             if len(matches) > 1 or not _is_linear(matches[0][1]):
-                reason = "occurs several times" if len(matches) > 1 else f"is a {type(matches[0][1]).__name__}, not linear"
+                reason = (
+                    "occurs several times" if len(matches) > 1 else f"is a {type(matches[0][1]).__name__}, not linear"
+                )
                 raise InputError(f"{leaf!r} in layer {layer} {reason}", "choose other --target-modules")
             name, module = matches[0]
             targets.append(Target(f"{stack.name}.{layer}.{name}", layer, leaf, module.in_features, module.out_features))

@@ -128,12 +128,12 @@ def fit(
     from accelerate import Accelerator
 
     reporter = reporter or SilentReporter()
-    accelerator = Accelerator(
-        gradient_accumulation_steps=config.accumulation, mixed_precision=mixed_precision, cpu=cpu
-    )
+    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation, mixed_precision=mixed_precision, cpu=cpu)
     torch.manual_seed(config.seed + accelerator.process_index)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(trainable, config), lr=config.lr, betas=(config.beta1, config.beta2),
+        _parameter_groups(trainable, config),
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
         fused=accelerator.device.type in ("cuda", "cpu"),
     )
     base_lrs = [group["lr"] for group in optimizer.param_groups]
@@ -141,8 +141,11 @@ def fit(
     step = _load_state(state_dir, trainable, optimizer, config) if state_dir.exists() else 0
     module, optimizer = accelerator.prepare(module, optimizer)
     steps = _Steps(
-        make_batch, accelerator.process_index, accelerator.num_processes,
-        step * config.accumulation, config.max_steps * config.accumulation,
+        make_batch,
+        accelerator.process_index,
+        accelerator.num_processes,
+        step * config.accumulation,
+        config.max_steps * config.accumulation,
     )
     loader = iter(DataLoader(steps, batch_size=None, num_workers=config.workers))
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -281,8 +284,12 @@ Last training metrics: {metrics}
 
 
 def save_trained(
-    path: Path, config: Mapping[str, Any], hypernetwork: nn.Module, train_config: Mapping[str, Any],
-    result: TrainingResult, trained_on: str,
+    path: Path,
+    config: Mapping[str, Any],
+    hypernetwork: nn.Module,
+    train_config: Mapping[str, Any],
+    result: TrainingResult,
+    trained_on: str,
 ) -> None:
     """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one.
 

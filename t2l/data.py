@@ -17,10 +17,24 @@ from shared.jsonl import read_jsonl
 from t2l.encoder import DescriptionCache
 
 # Families whose licence allows publishing weights trained on them; the others are for evaluation and experiments.
-PUBLISHABLE = (
-    "adversarial_qa amazon common_gen commonsense_qa cosmos_qa dbpedia_14 duorc kilt_hotpotqa paws qasc quartz quoref "
-    "ropes wiki_bio wiki_hop procedural"
-).split()
+PUBLISHABLE = [
+    "adversarial_qa",
+    "amazon",
+    "common_gen",
+    "commonsense_qa",
+    "cosmos_qa",
+    "dbpedia_14",
+    "duorc",
+    "kilt_hotpotqa",
+    "paws",
+    "qasc",
+    "quartz",
+    "quoref",
+    "ropes",
+    "wiki_bio",
+    "wiki_hop",
+    "procedural",
+]
 
 
 @dataclass(frozen=True)
@@ -139,9 +153,7 @@ class T2LBatch:
         return len(self.ids)
 
     def to(self, device: torch.device) -> "T2LBatch":
-        features = ContextFeatures(
-            self.features.hidden_states.to(device), self.features.attention_mask.to(device)
-        )
+        features = ContextFeatures(self.features.hidden_states.to(device), self.features.attention_mask.to(device))
         tensors = (self.ids, self.mask, self.targets, self.task_index)
         return T2LBatch(features, *(t.to(device) for t in tensors))
 
@@ -150,7 +162,12 @@ class T2LData:
     """Makes batch number i, the same in every run with the same configuration."""
 
     def __init__(
-        self, config: T2LDataConfig, tasks: list[Task], cache: DescriptionCache, base: BaseModel, features: str,
+        self,
+        config: T2LDataConfig,
+        tasks: list[Task],
+        cache: DescriptionCache,
+        base: BaseModel,
+        features: str,
         split: str = "train",
     ) -> None:
         self.config, self.cache, self.base, self.features, self.split = config, cache, base, features, split
@@ -158,7 +175,8 @@ class T2LData:
         self.tasks: list[tuple[Task, list[Example]]] = []
         for task in tasks:
             examples = [
-                e for e in (task.train if split == "train" else task.test)
+                e
+                for e in (task.train if split == "train" else task.test)
                 if len(e.input) <= limit and len(chat_ids(base, user_message(e.input))) <= config.max_input_tokens
             ]
             if examples:

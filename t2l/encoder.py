@@ -112,7 +112,9 @@ class DescriptionCache:
         texts = self.missing(descriptions)
         for start in range(0, len(texts), 64):
             batch = texts[start : start + 64]
-            self.rows |= {t: row.half().contiguous() for t, row in zip(batch, encode_descriptions(encoder, batch), strict=True)}
+            self.rows |= {
+                t: row.half().contiguous() for t, row in zip(batch, encode_descriptions(encoder, batch), strict=True)
+            }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
         save_file(self.rows, temporary)
@@ -120,5 +122,3 @@ class DescriptionCache:
 
     def features(self, descriptions: list[str], kind: str) -> ContextFeatures:
         return stack_features([self.rows[text].float() for text in descriptions], kind)
-
-

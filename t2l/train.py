@@ -244,8 +244,14 @@ def train_t2l(
         return sums
 
     result = fit(
-        module, hypernetwork, make_batch, config.training, run_dir,
-        evaluate=evaluate, max_seconds=max_seconds, reporter=reporter,
+        module,
+        hypernetwork,
+        make_batch,
+        config.training,
+        run_dir,
+        evaluate=evaluate,
+        max_seconds=max_seconds,
+        reporter=reporter,
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
     )

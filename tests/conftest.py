@@ -28,7 +28,11 @@ def make_tokenizer():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<|im_start|>", eos_token="<|im_end|>"
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
     )
     fast.add_special_tokens({"additional_special_tokens": special[2:]})
     fast.chat_template = CHAT_TEMPLATE
@@ -43,9 +47,17 @@ def make_base(path: Path, *, hidden_size: int = 32, layers: int = 2, kind: str =
     tokenizer = make_tokenizer()
     torch.manual_seed(seed)
     common = dict(
-        hidden_size=hidden_size, intermediate_size=3 * hidden_size, num_hidden_layers=layers, num_attention_heads=4,
-        num_key_value_heads=2, vocab_size=len(tokenizer), max_position_embeddings=512,
-        pad_token_id=0, bos_token_id=2, eos_token_id=3, initializer_range=0.2,
+        hidden_size=hidden_size,
+        intermediate_size=3 * hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=512,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=3,
+        initializer_range=0.2,
     )
     if kind == "llama":
         model = LlamaForCausalLM(LlamaConfig(**common))

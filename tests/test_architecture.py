@@ -51,7 +51,14 @@ def test_packaging_lists_every_package():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["d2l", "--help"], ["t2l", "--help"], ["eval", "docqa", "--help"], ["d2l", "no-such-file.pdf"], ["t2l", " "]],
+    [
+        ["--help"],
+        ["d2l", "--help"],
+        ["t2l", "--help"],
+        ["eval", "docqa", "--help"],
+        ["d2l", "no-such-file.pdf"],
+        ["t2l", " "],
+    ],
 )
 def test_help_and_input_errors_leave_heavy_libraries_out(arguments, tmp_path):
     code = (
@@ -60,7 +67,11 @@ def test_help_and_input_errors_leave_heavy_libraries_out(arguments, tmp_path):
         "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
     )
     assert "HEAVY []" in done.stdout, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -23,7 +23,9 @@ def load(path):
 
 def test_cli_reference_is_current():
     pytest.importorskip("typer")
-    assert (ROOT / "docs" / "cli.md").read_text() == load(ROOT / "docs" / "make_cli_reference.py").reference(), "run make docs"
+    assert (ROOT / "docs" / "cli.md").read_text() == load(ROOT / "docs" / "make_cli_reference.py").reference(), (
+        "run make docs"
+    )
 
 
 def readme_commands():

@@ -17,7 +17,9 @@ def ask(
     compare: Annotated[bool, typer.Option("--compare", help="Show the base model's answer beside it.")] = False,
     context: Annotated[
         Path | None,
-        typer.Option(help="With --compare: also the base model's answer with this document in its prompt.", show_default=False),
+        typer.Option(
+            help="With --compare: also the base model's answer with this document in its prompt.", show_default=False
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System message.", show_default=False)] = None,
     max_new_tokens: options.MaxNewTokens = 128,

@@ -17,7 +17,8 @@ def d2l(
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     chunk_tokens: Annotated[
-        int | None, typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False)
+        int | None,
+        typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
     ] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens encoded at a time; bounds the memory.")] = 2048,
     max_rank: Annotated[

@@ -16,7 +16,9 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only so many.", show_def
 
 
 def docqa(
-    data: Annotated[Path, typer.Option(help="JSONL with context, question, answer; or SQuAD JSON.", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="JSONL with context, question, answer; or SQuAD JSON.", show_default=False)
+    ],
     limit: Limit = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
@@ -43,20 +45,29 @@ def docqa(
     model = D2LModel.from_pretrained(entry.path, loaded)
     with bar("contexts") as move:
         result = evaluate_docqa(
-            model, contexts, generate_answers=not nll_only, on_progress=move,
+            model,
+            contexts,
+            generate_answers=not nll_only,
+            on_progress=move,
             facts={"data": data.name, "limit": limit, "hypernetwork": entry.name},
         )
     rows = [[mode, s.nll, s.f1, s.exact_match, s.recall] for mode, s in result.modes.items()]
     text = output.table(
-        f"docqa: {result.questions} questions on {result.contexts} contexts", ["mode", "NLL/token", "F1", "exact", "recall"], rows
+        f"docqa: {result.questions} questions on {result.contexts} contexts",
+        ["mode", "NLL/token", "F1", "exact", "recall"],
+        rows,
     )
     text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}   NLL gap closed {result.gap_closed:.2f}"
     output.result(text, result.to_dict())
 
 
 def tasks(
-    data: Annotated[Path, typer.Option(help="Directory with tasks.jsonl, descriptions.json and examples/.", show_default=False)],
-    split: Annotated[str, typer.Option(help="train (seen tasks, unseen examples) or held_out (unseen tasks).")] = "train",
+    data: Annotated[
+        Path, typer.Option(help="Directory with tasks.jsonl, descriptions.json and examples/.", show_default=False)
+    ],
+    split: Annotated[
+        str, typer.Option(help="train (seen tasks, unseen examples) or held_out (unseen tasks).")
+    ] = "train",
     limit: Annotated[int, typer.Option(min=1, help="Test examples per task.")] = 20,
     max_tasks: Limit = None,
     hypernet: options.Hypernet = None,
@@ -90,7 +101,12 @@ def tasks(
     encoder = load_text_encoder(model.config.text_encoder)
     with bar("tasks") as move:
         result = evaluate_tasks(
-            model, encoder, loaded, chosen, limit=limit, on_progress=move,
+            model,
+            encoder,
+            loaded,
+            chosen,
+            limit=limit,
+            on_progress=move,
             facts={"data": data.name, "split": split, "limit": limit, "hypernetwork": entry.name},
         )
     rows = [[name, *scores.values()] for name, scores in result.tasks.items()]

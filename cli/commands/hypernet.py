@@ -22,7 +22,9 @@ def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
         {"name": e.name, "kind": e.kind, "base_model": e.config["base"]["name_or_path"], "path": str(e.path)}
         for e in shipped_hypernetworks()
     ]
-    text = output.table("hypernetworks", ["name", "kind", "base model"], [[r["name"], r["kind"], r["base_model"]] for r in rows])
+    text = output.table(
+        "hypernetworks", ["name", "kind", "base model"], [[r["name"], r["kind"], r["base_model"]] for r in rows]
+    )
     output.result(text, {"hypernetworks": rows})
 
 

@@ -31,7 +31,11 @@ def inspect(
         "bytes": loaded.num_bytes,
     }
     source = loaded.provenance
-    origin = {key: source[key] for key in ("kind", "hypernetwork", "created", "command", "source", "versions") if key in source}
+    origin = {
+        key: source[key]
+        for key in ("kind", "hypernetwork", "created", "command", "source", "versions")
+        if key in source
+    }
     text = [f"{key:15} {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in facts.items()]
     for key, value in origin.items():
         if key == "source":

@@ -14,7 +14,8 @@ def pull(
     output_dir: options.Output = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.", show_default=False)] = None,
     token: Annotated[
-        str | None, typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False)
+        str | None,
+        typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False),
     ] = None,
     force: options.Force = False,
     json: options.Json = False,

@@ -10,11 +10,14 @@ from cli.progress import spinner
 
 
 def push(
-    path: Annotated[Path, typer.Argument(metavar="ADAPTER", help="Adapter (or hypernetwork) directory.", show_default=False)],
+    path: Annotated[
+        Path, typer.Argument(metavar="ADAPTER", help="Adapter (or hypernetwork) directory.", show_default=False)
+    ],
     repo_id: Annotated[str, typer.Argument(help="Repository on the Hub: owner/name.", show_default=False)],
     public: Annotated[bool, typer.Option("--public", help="Make a new repository public. Default: private.")] = False,
     token: Annotated[
-        str | None, typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False)
+        str | None,
+        typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False),
     ] = None,
     message: Annotated[str, typer.Option(help="Commit message.")] = "Upload with hyperlora",
     json: options.Json = False,

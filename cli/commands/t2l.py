@@ -15,7 +15,8 @@ def t2l(
     output_dir: options.Output = None,
     hypernet: options.Hypernet = None,
     base: Annotated[
-        str | None, typer.Option(help="Check the hypernetwork against this base model (path or Hub id).", show_default=False)
+        str | None,
+        typer.Option(help="Check the hypernetwork against this base model (path or Hub id).", show_default=False),
     ] = None,
     text_encoder: Annotated[
         str | None, typer.Option(help="Where the text encoder is: path or Hub id.", show_default=False)

@@ -13,13 +13,19 @@ from cli.progress import ProgressReporter
 def train(
     kind: Annotated[str, typer.Argument(help="d2l or t2l.", show_default=False)],
     config: Annotated[Path, typer.Argument(help="JSON or YAML configuration.", show_default=False)],
-    output_dir: Annotated[Path, typer.Option("--output", "-o", help="Run directory: state, metrics, and the result in hypernet/.")],
+    output_dir: Annotated[
+        Path, typer.Option("--output", "-o", help="Run directory: state, metrics, and the result in hypernet/.")
+    ],
     base: options.Base = None,
     max_seconds: Annotated[
         float | None, typer.Option(min=1, help="Stop after this time; the same command continues.", show_default=False)
     ] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Instead of training.max_steps.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of training.seed and data.seed.", show_default=False)] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Instead of training.max_steps.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Instead of training.seed and data.seed.", show_default=False)
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,

@@ -73,8 +73,44 @@ FILLER_VERBS = phrases("""
 
 #: First words of statements that are orders: nothing can be put before those.
 ORDERS = frozenset(
-    "add address be board call change come dial enter expect feed find fit get go key knock look order plan push ring "
-    "scan send throw use write you if in at on by from with after".split()
+    [
+        "add",
+        "address",
+        "be",
+        "board",
+        "call",
+        "change",
+        "come",
+        "dial",
+        "enter",
+        "expect",
+        "feed",
+        "find",
+        "fit",
+        "get",
+        "go",
+        "key",
+        "knock",
+        "look",
+        "order",
+        "plan",
+        "push",
+        "ring",
+        "scan",
+        "send",
+        "throw",
+        "use",
+        "write",
+        "you",
+        "if",
+        "in",
+        "at",
+        "on",
+        "by",
+        "from",
+        "with",
+        "after",
+    ]
 )
 
 _ARTICLE = re.compile(r"\b([Aa]) (?=(?:[aeio]|u(?!n[ia]|se|su|ti)|8|11\b|18\b|h(?:our|onest)))", re.IGNORECASE)

@@ -113,6 +113,34 @@ def _lower_first(text: str) -> str:
 
 
 _QUESTION_WORDS = frozenset(
-    "what who which when where how why whose by at in on from since until within under as to for of can could give "
-    "name state first within".split()
+    [
+        "what",
+        "who",
+        "which",
+        "when",
+        "where",
+        "how",
+        "why",
+        "whose",
+        "by",
+        "at",
+        "in",
+        "on",
+        "from",
+        "since",
+        "until",
+        "within",
+        "under",
+        "as",
+        "to",
+        "for",
+        "of",
+        "can",
+        "could",
+        "give",
+        "name",
+        "state",
+        "first",
+        "within",
+    ]
 )

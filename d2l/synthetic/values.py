@@ -21,9 +21,38 @@ class Value:
 
 ValueMaker = Callable[[random.Random, SplitName], Value]
 
-COLOURS = "red blue green yellow orange purple white black pink brown grey silver gold violet turquoise".split()
-MONTHS = "January February March April May June July August September October November December".split()
-WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+COLOURS = [
+    "red",
+    "blue",
+    "green",
+    "yellow",
+    "orange",
+    "purple",
+    "white",
+    "black",
+    "pink",
+    "brown",
+    "grey",
+    "silver",
+    "gold",
+    "violet",
+    "turquoise",
+]
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 CODE_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 

@@ -14,7 +14,12 @@ def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_ba
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     out = tmp_path / "out"
-    assert {f.name for f in out.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json"}
+    assert {f.name for f in out.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "README.md",
+        "provenance.json",
+    }
     assert report["adapter"] == "out" and report["base_model"] == tiny_base.spec.name_or_path
     assert report["bytes"] == (out / "adapter_model.safetensors").stat().st_size
     assert report["chunks"] > 1 and report["rank"] == 2 * report["chunks"] + 2
@@ -27,7 +32,9 @@ def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_ba
 
 
 @pytest.mark.parametrize("kind", ["d2l", "t2l"])
-def test_live_logits_equal_the_reloaded_adapter(hyperlora, d2l_hypernet, t2l_hypernet, document, tiny_base, tmp_path, kind):
+def test_live_logits_equal_the_reloaded_adapter(
+    hyperlora, d2l_hypernet, t2l_hypernet, document, tiny_base, tmp_path, kind
+):
     """What the hypernetwork generates in memory is what PEFT loads from the directory the command wrote."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -42,7 +49,10 @@ def test_live_logits_equal_the_reloaded_adapter(hyperlora, d2l_hypernet, t2l_hyp
         from t2l.encoder import load_text_encoder
         from t2l.model import T2LModel
 
-        assert hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code == 0
+        assert (
+            hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code
+            == 0
+        )
         weights = T2LModel.from_pretrained(t2l_hypernet).generate(load_text_encoder(), ["Sort the words"])[0]
     ids = torch.randint(4, 200, (2, 12))
     with torch.no_grad():
@@ -64,7 +74,9 @@ def test_d2l_of_folders_stdin_rank_and_scale(hyperlora, d2l_hypernet, document, 
     report = json.loads(many.stdout)
     assert report["rank"] == 3 and 0 < report["energy_kept"] < 1
     assert len(json.loads((tmp_path / "many" / "provenance.json").read_text())["source"]["files"]) == 3
-    piped = hyperlora("d2l", "-", "--hypernet", d2l_hypernet, "-o", "piped", "--dtype", "float32", input=document.read_text())
+    piped = hyperlora(
+        "d2l", "-", "--hypernet", d2l_hypernet, "-o", "piped", "--dtype", "float32", input=document.read_text()
+    )
     assert piped.exit_code == 0, piped.stderr
     hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", "--dtype", "float32")
     hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "half", "--dtype", "float32", "--scale", 0.5)
@@ -83,9 +95,13 @@ def test_output_is_named_after_the_source(hyperlora, d2l_hypernet, t2l_hypernet,
 def test_ask_streams_the_same_as_json(hyperlora, adapter):
     streamed = hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32")
     assert streamed.exit_code == 0, streamed.stderr
-    report = json.loads(hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json").stdout)
+    report = json.loads(
+        hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json").stdout
+    )
     assert streamed.stdout.strip() == report["answers"]["adapter"]
-    off = hyperlora("ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json", "--compare", "--scale", 0)
+    off = hyperlora(
+        "ask", adapter, "When?", "--max-new-tokens", 8, "--dtype", "float32", "--json", "--compare", "--scale", 0
+    )
     answers = json.loads(off.stdout)["answers"]
     assert answers["base"] == answers["adapter"] != report["answers"]["adapter"]
 
@@ -93,14 +109,18 @@ def test_ask_streams_the_same_as_json(hyperlora, adapter):
 def test_ask_compare_with_context_and_sampling(hyperlora, adapter, document):
     common = ["ask", adapter, "When?", "--max-new-tokens", 6]
     done = hyperlora(*common, "--compare", "--context", document)
-    assert done.exit_code == 0 and all(name in done.stdout for name in ("base model", "with adapter", "document in prompt"))
+    assert done.exit_code == 0 and all(
+        name in done.stdout for name in ("base model", "with adapter", "document in prompt")
+    )
     sample = [*common, "--temperature", 2.0, "--top-k", 50, "--top-p", 0.9, "--json"]
     one, two, three = (json.loads(hyperlora(*sample, "--seed", s).stdout)["answers"]["adapter"] for s in (1, 1, 2))
     assert one == two != three
 
 
 def test_chat_remembers_and_ends(hyperlora, adapter):
-    done = hyperlora("chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input="When?\nWhen?\n/new\nWhen?\n/quit\nnever\n")
+    done = hyperlora(
+        "chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input="When?\nWhen?\n/new\nWhen?\n/quit\nnever\n"
+    )
     lines = done.stdout.splitlines()
     assert done.exit_code == 0, done.stderr
     assert lines[0] == lines[-1]  # /new forgot the first turns
@@ -150,7 +170,15 @@ def test_train_d2l_then_use_it(hyperlora, tiny_base_path, document, tmp_path):
 
 def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
     config = {
-        "model": {"perceiver": {"latent_size": 16, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}},
+        "model": {
+            "perceiver": {
+                "latent_size": 16,
+                "num_blocks": 1,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "head_dim": 8,
+            }
+        },
         "data": {"tasks": str(tasks_dir), "tasks_per_step": 2},
         "training": {"max_steps": 1, "log_every": 1},
     }
@@ -177,7 +205,12 @@ def test_eval_docqa(hyperlora, d2l_hypernet, tmp_path):
     expected = (nll["other"] - nll["adapter"]) / (nll["other"] - nll["context+bias"])
     assert report["gap_closed"] == pytest.approx(expected)
     assert "command" in report["provenance"]
-    assert "NLL/token" in hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--limit", 1, "--nll-only").stdout
+    assert (
+        "NLL/token"
+        in hyperlora(
+            "eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--limit", 1, "--nll-only"
+        ).stdout
+    )
 
 
 def test_eval_tasks(hyperlora, t2l_hypernet, tasks_dir):
@@ -200,3 +233,12 @@ def test_push_and_pull(hyperlora, adapter, hub_server, tmp_path):
 
 def test_version(hyperlora):
     assert hyperlora("--version").stdout.startswith("hyperlora ")
+
+
+def test_hypernetworks_are_pushed_and_used_by_their_hub_id(hyperlora, d2l_hypernet, document, hub_server, tmp_path):
+    assert hyperlora("push", d2l_hypernet, "ann/harbour-hypernet").exit_code == 0
+    done = hyperlora("d2l", document, "--hypernet", "ann/harbour-hypernet", "-o", "hub", "--dtype", "float32")
+    assert done.exit_code == 0, done.stderr
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "local", "--dtype", "float32")
+    hub, local = (read_adapter(tmp_path / name).weights for name in ("hub", "local"))
+    assert all(torch.equal(hub[name].delta(), local[name].delta()) for name in local)

@@ -13,7 +13,9 @@ from tests.conftest import make_base
 def check(result, code, *words):
     assert result.exit_code == code, result.output + result.stderr
     lines = [line for line in result.stderr.splitlines() if line.strip()]
-    assert lines[0].startswith("error: ") and lines[-1].startswith(("hint: ", "error: ")) and len(lines) <= 2, result.stderr
+    assert lines[0].startswith("error: ") and lines[-1].startswith(("hint: ", "error: ")) and len(lines) <= 2, (
+        result.stderr
+    )
     for word in words:
         assert word in result.stderr
     assert result.stdout == ""
@@ -23,7 +25,12 @@ def test_unusable_documents(hyperlora, d2l_hypernet, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing else")
     (tmp_path / "folder").mkdir()
-    for name, word in (("missing.pdf", "does not exist"), ("empty.txt", "empty"), ("broken.pdf", "broken.pdf"), ("folder", "folder")):
+    for name, word in (
+        ("missing.pdf", "does not exist"),
+        ("empty.txt", "empty"),
+        ("broken.pdf", "broken.pdf"),
+        ("folder", "folder"),
+    ):
         check(hyperlora("d2l", name, "--hypernet", d2l_hypernet, "-o", "out"), 2, word)
     check(hyperlora("d2l", "-", "--hypernet", d2l_hypernet, "-o", "out", input=""), 2, "empty")
     assert not (tmp_path / "out").exists()
@@ -98,7 +105,12 @@ def test_bad_options(hyperlora, document, d2l_hypernet, t2l_hypernet):
 
 
 def test_bad_training_configs(hyperlora, tiny_base_path, tmp_path):
-    for text, word in (("a: [", "YAML"), ("- x", "mapping"), ("model: {depth: 3}", "depth"), ("training: {max_steps: 0}", "max_steps")):
+    for text, word in (
+        ("a: [", "YAML"),
+        ("- x", "mapping"),
+        ("model: {depth: 3}", "depth"),
+        ("training: {max_steps: 0}", "max_steps"),
+    ):
         (tmp_path / "c.yaml").write_text(text)
         check(hyperlora("train", "d2l", "c.yaml", "-o", "run", "--base", tiny_base_path), 2, word)
     check(hyperlora("train", "d2l", "none.yaml", "-o", "run"), 2, "does not exist")
@@ -132,7 +144,9 @@ def test_interrupted_write_leaves_nothing(hyperlora, d2l_hypernet, document, tmp
 
     monkeypatch.setattr(safetensors.torch, "save_file", fail)
     result = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out")
-    check(result, 130 if isinstance(error, KeyboardInterrupt) else 1, "interrupted" if not str(error) else "No space left")
+    check(
+        result, 130 if isinstance(error, KeyboardInterrupt) else 1, "interrupted" if not str(error) else "No space left"
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["harbour.txt"]
 
 

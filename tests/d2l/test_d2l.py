@@ -18,13 +18,25 @@ from shared.losses import distillation_loss, logits_at
 from shared.training import TrainingConfig
 
 TEXT = "The ferry leaves at six. It carries salted herring!\nThe keeper writes totals in blue ink. " * 6
-PERCEIVER = {"latent_size": 16, "num_latents": 4, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+PERCEIVER = {
+    "latent_size": 16,
+    "num_latents": 4,
+    "num_blocks": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
 
 
 def architecture(**changes):
     defaults = {
-        "perceiver": PERCEIVER, "encoder": {"layer_idx": 1}, "r": 2, "bias_r": 2, "chunk_tokens": 64,
-        "grounded": {"whitening_rank": 4, "initial_gain": 0.2}, "bias_modules": ["q_proj"],
+        "perceiver": PERCEIVER,
+        "encoder": {"layer_idx": 1},
+        "r": 2,
+        "bias_r": 2,
+        "chunk_tokens": 64,
+        "grounded": {"whitening_rank": 4, "initial_gain": 0.2},
+        "bias_modules": ["q_proj"],
     }
     return D2LArchitecture.from_dict(defaults | changes)
 
@@ -40,7 +52,12 @@ def make_model(base, seed=0, **changes):
     return D2LModel(config, network, base)
 
 
-LAYER_TO_LAYER = {"encoder": {"type": "per_layer_activations"}, "head": "linear", "num_pre_head_layers": 1, "bias_modules": []}
+LAYER_TO_LAYER = {
+    "encoder": {"type": "per_layer_activations"},
+    "head": "linear",
+    "num_pre_head_layers": 1,
+    "bias_modules": [],
+}
 
 
 def test_sentences_join_back_to_the_text():
@@ -72,7 +89,9 @@ def test_batches_bound_the_padded_size(tiny_base):
     assert len(groups) > 1 and max(map(len, groups)) > 1
 
 
-@pytest.mark.parametrize("changes", [{}, {"head": "linear"}, LAYER_TO_LAYER], ids=["grounded", "linear", "layer_to_layer"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"head": "linear"}, LAYER_TO_LAYER], ids=["grounded", "linear", "layer_to_layer"]
+)
 def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
     model = make_model(tiny_base, **changes)
     chunks = model.chunk(TEXT, 50)
@@ -188,7 +207,9 @@ def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
     from d2l.data import UNRELATED, question_messages
     from shared.generation import GenerationConfig, answer
 
-    config = D2LDataConfig(chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, unrelated=1.0, max_answer_tokens=8)
+    config = D2LDataConfig(
+        chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, unrelated=1.0, max_answer_tokens=8
+    )
     batch = D2LData(config, tiny_base, 300).batch(0)
     assert len(batch.ids) == 8  # one question on each of four chunks, and one more
     for row in (1, 3, 5, 7):
@@ -228,11 +249,17 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation
 def test_training_learns(tiny_base, tmp_path):
     """The loss on the training stream falls well below its start."""
     config = D2LTrainConfig(
-        architecture(chunk_tokens=300), D2LDataConfig(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
-        D2LObjective(), TrainingConfig(max_steps=25, warmup_steps=2, lr=0.02, log_every=1, eval_every=1000),
+        architecture(chunk_tokens=300),
+        D2LDataConfig(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
+        D2LObjective(),
+        TrainingConfig(max_steps=25, warmup_steps=2, lr=0.02, log_every=1, eval_every=1000),
     )
     train_d2l(config, tiny_base, tmp_path / "run")
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines() if '"train"' in line]
+    losses = [
+        json.loads(line)["loss"]
+        for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+        if '"train"' in line
+    ]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
 
@@ -244,10 +271,19 @@ def test_docqa_files(tmp_path):
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (context,) = read_docqa(tmp_path / "x.jsonl")
     assert [q.answers for q in context.questions] == [("a", "b"), ("c",)]
-    squad = {"data": [{"paragraphs": [{"context": "C", "qas": [{"question": "Q", "answers": [{"text": "a"}, {"text": "a"}]}]}]}]}
+    squad = {
+        "data": [
+            {"paragraphs": [{"context": "C", "qas": [{"question": "Q", "answers": [{"text": "a"}, {"text": "a"}]}]}]}
+        ]
+    }
     (tmp_path / "x.json").write_text(json.dumps(squad))
     assert read_docqa(tmp_path / "x.json")[0].questions[0].answers == ("a",)
-    for name, text in (("bad.jsonl", "{"), ("bad2.jsonl", '{"context": 1}'), ("bad.json", '{"data": [1]}'), ("no.jsonl", "")):
+    for name, text in (
+        ("bad.jsonl", "{"),
+        ("bad2.jsonl", '{"context": 1}'),
+        ("bad.json", '{"data": [1]}'),
+        ("no.jsonl", ""),
+    ):
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError):
             read_docqa(tmp_path / name)

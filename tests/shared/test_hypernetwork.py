@@ -12,7 +12,12 @@ from shared.lora_head import GroundedConfig, GroundedSource
 from shared.perceiver import PerceiverConfig
 
 PERCEIVER = PerceiverConfig(
-    latent_size=24, num_latents=5, num_blocks=2, num_self_attn_per_block=1, num_attention_heads=4, num_key_value_heads=2,
+    latent_size=24,
+    num_latents=5,
+    num_blocks=2,
+    num_self_attn_per_block=1,
+    num_attention_heads=4,
+    num_key_value_heads=2,
     head_dim=8,
 )
 
@@ -36,13 +41,19 @@ CONFIGS = {
         targets(), r=3, feature_size=16, perceiver=PERCEIVER, num_pre_head_layers=1, per_layer_processing=False
     ),
     "grounded": HyperNetworkConfig(
-        targets(), r=3, feature_size=16, perceiver=PERCEIVER, head="grounded",
+        targets(),
+        r=3,
+        feature_size=16,
+        perceiver=PERCEIVER,
+        head="grounded",
         grounded=GroundedConfig(whitening_rank=4, initial_gain=0.5),
         bias_targets=(TargetConfig("model.layers.0.q_proj", 0, "q_proj", 16, 16),),
     ),
     "uneven": HyperNetworkConfig(
         targets(("a", "b"), sizes={(0, "a"): (10, 7), (1, "a"): (12, 5), (1, "b"): (3, 9)}),
-        r=2, feature_size=16, perceiver=PERCEIVER,
+        r=2,
+        feature_size=16,
+        perceiver=PERCEIVER,
     ),
 }
 
@@ -169,7 +180,9 @@ def test_whitening_is_the_ridge_inverse_up_to_a_factor():
     head.calibrate("m", moment, torch.ones(1))
     low_rank = torch.eye(48) - head.whitening_m[0] @ head.whitening_m[0].T
     ridge = 0.1 * moment[0].diagonal().mean()
-    torch.testing.assert_close(low_rank / ridge, torch.linalg.inv(moment[0] + ridge * torch.eye(48)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        low_rank / ridge, torch.linalg.inv(moment[0] + ridge * torch.eye(48)), rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -208,7 +221,15 @@ def test_checkpoints_load_strictly(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"unknown": 1}, {"r": "8"}, {"r": 0}, {"head": "other"}, {"targets": []}, {"r": True}, {"perceiver": {"latent": 3}}],
+    [
+        {"unknown": 1},
+        {"r": "8"},
+        {"r": 0},
+        {"head": "other"},
+        {"targets": []},
+        {"r": True},
+        {"perceiver": {"latent": 3}},
+    ],
 )
 def test_configs_are_strict(change):
     with pytest.raises(InputError):

@@ -77,7 +77,9 @@ def test_batched_weights_apply_sample_by_sample(tiny_base):
         together = logits(tiny_base, x)
     for row, single in enumerate(weights.unbind()):
         with apply_lora(tiny_base.model, single):
-            torch.testing.assert_close(together[row : row + 1], logits(tiny_base, x[row : row + 1]), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(
+                together[row : row + 1], logits(tiny_base, x[row : row + 1]), rtol=1e-5, atol=1e-5
+            )
 
 
 def test_concat_is_the_sum_of_deltas(tiny_base):

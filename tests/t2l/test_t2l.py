@@ -15,7 +15,14 @@ from t2l.encoder import DescriptionCache, encode_descriptions, finish_sentence, 
 from t2l.model import T2LModel
 from t2l.train import ReconstructionModule, T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
 
-PERCEIVER = {"latent_size": 16, "num_latents": 4, "num_blocks": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+PERCEIVER = {
+    "latent_size": 16,
+    "num_latents": 4,
+    "num_blocks": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
 ARCHITECTURE = T2LArchitecture.from_dict({"perceiver": PERCEIVER, "r": 2, "bias_r": 2})
 
 
@@ -39,7 +46,11 @@ def tasks_dir(tmp_path_factory):
         records.append({"task": name, "family": family, "metric": "exact", "split": split, "labels": None})
         descriptions[name] = {"train": [f"{name} the text", f"please {name} it"], "held_out": [f"what {name} does"]}
         rows = [
-            {"input": f"word {i}", "output": fn(f"word {i}"), "split": "test" if split == "held_out" or i % 4 == 0 else "train"}
+            {
+                "input": f"word {i}",
+                "output": fn(f"word {i}"),
+                "split": "test" if split == "held_out" or i % 4 == 0 else "train",
+            }
             for i in range(12)
         ]
         (path / "examples" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -60,7 +71,9 @@ def make_model(base, seed=0):
     return T2LModel(config, network)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("do it", "do it."), ("do  it!", "do it!"), ("x 3", "x 3"), (" a.\n", "a.")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("do it", "do it."), ("do  it!", "do it!"), ("x 3", "x 3"), (" a.\n", "a.")]
+)
 def test_descriptions_end_in_a_full_stop(text, expected):
     assert finish_sentence(text) == expected
 
