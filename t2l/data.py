@@ -19,7 +19,7 @@ from t2l.encoder import DescriptionCache
 # Families whose licence allows publishing weights trained on them; the others are for evaluation and experiments.
 PUBLISHABLE = [
     "adversarial_qa",
-    "amazon",
+    "amazon_polarity",
     "common_gen",
     "commonsense_qa",
     "cosmos_qa",
