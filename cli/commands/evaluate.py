@@ -77,7 +77,7 @@ def tasks(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score tasks: the base model, the base with the description in its prompt, and the adapter of an unseen description.
+    """Score tasks: the base, the base with the description in its prompt, the adapter of an unseen description.
 
     Example: hyperlora eval tasks --data tasks --split held_out
     """

@@ -149,7 +149,8 @@ def test_shipped_hypernetworks_are_listed(hyperlora):
 
 
 D2L_YAML = """
-model: {perceiver: {latent_size: 16, num_latents: 4, num_blocks: 1, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8},
+model: {perceiver: {latent_size: 16, num_latents: 4, num_blocks: 1, num_attention_heads: 2,
+                     num_key_value_heads: 1, head_dim: 8},
         encoder: {layer_idx: 1}, r: 2, bias_r: 2, chunk_tokens: 300, grounded: {whitening_rank: 4}}
 data: {chunks_per_step: 4, max_chunks: 2, real: 0}
 training: {max_steps: 2, log_every: 1}

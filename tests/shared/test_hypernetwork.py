@@ -150,7 +150,7 @@ def test_combine_is_the_sum_of_chunks_and_the_bias_once():
 
 
 def test_grounded_slots_answer_to_their_own_keys():
-    """With weights that pick one token each, lora_A maps slot j's key to unit vector j and B holds the next embedding."""
+    """Where each slot picks one token, lora_A maps slot j's key to unit vector j; B holds the next embedding."""
     config = CONFIGS["grounded"].grounded
     config = GroundedConfig(whitening_rank=4, initial_gain=0.5, decorrelation_ridge=1e-6, value_rank=0)
     from shared.lora_head import GroundedHead
