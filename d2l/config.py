@@ -31,6 +31,8 @@ class D2LConfig(Config):
         chunk_tokens: longest chunk; the length it was trained at.
         chunking: ``sentences`` cuts the text near sentence borders, ``tokens`` cuts the templated ids into equal pieces
             as the published models do.
+        chunk_gain: the chunks' updates are scaled by min(1, chunk_gain / sqrt(number of chunks)), because the noise of their
+            sum grows with their number; ``None`` adds them as they are.
         question_system: system message of questions; ``None`` leaves it to the chat template, as every runtime does.
     """
 
@@ -39,6 +41,7 @@ class D2LConfig(Config):
     hypernetwork: HyperNetworkConfig
     chunk_tokens: int = 128
     chunking: Literal["sentences", "tokens"] = "sentences"
+    chunk_gain: float | None = None
     question_system: str | None = None
     kind: Literal["d2l"] = "d2l"
 
@@ -50,3 +53,7 @@ class D2LConfig(Config):
             raise InputError("encoder.type per_layer_activations goes with hypernetwork.per_layer_features")
         if not per_layer and not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
             raise InputError(f"encoder.layer_idx must be 0 to {self.base.num_hidden_layers}")
+
+    def chunk_scale(self, num_chunks: int) -> float:
+        """Factor on every chunk's update in a context of so many chunks."""
+        return 1.0 if self.chunk_gain is None else min(1.0, self.chunk_gain / max(1, num_chunks) ** 0.5)

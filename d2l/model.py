@@ -93,7 +93,7 @@ class D2LModel:
             done += len(batch)
             if on_progress:
                 on_progress(done, len(chunks))
-        weights = self.hypernetwork.widen(LoraWeights.concat(parts))
+        weights = self.hypernetwork.widen(LoraWeights.concat(parts).scaled(self.config.chunk_scale(len(chunks))))
         bias = self.hypernetwork.bias()
         if bias is not None:
             weights = LoraWeights.concat([weights, bias.to(device="cpu", dtype=torch.float32)])

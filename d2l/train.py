@@ -30,6 +30,7 @@ class D2LArchitecture(Config):
     layers: tuple[int, ...] | None = None
     encoder: EncoderConfig = EncoderConfig()
     chunk_tokens: int = 128
+    chunk_gain: float | None = None
     r: int = 8
     bias_r: int = 8
     bias_modules: tuple[str, ...] = ()
@@ -64,7 +65,7 @@ class D2LArchitecture(Config):
                 "scaling": self.scaling,
             }
         )
-        return D2LConfig(base.spec, self.encoder, hypernetwork, self.chunk_tokens)
+        return D2LConfig(base.spec, self.encoder, hypernetwork, self.chunk_tokens, chunk_gain=self.chunk_gain)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class D2LTrainingModule(nn.Module):
         base, objective = self.base, self.objective
         features = encode_chunks(base, self.config, batch.chunks).features
         chunk_weights = self.hypernetwork(features)
-        weights = self.hypernetwork.combine(chunk_weights, batch.num_contexts)
+        scale = self.config.chunk_scale(len(batch.chunks) // batch.num_contexts)
+        weights = self.hypernetwork.combine(chunk_weights.scaled(scale), batch.num_contexts)
         rows = weights.index_select((batch.context_index + shift) % batch.num_contexts).to(base.placement.dtype)
         with apply_lora(base.model, rows):
             logits = logits_at(base, batch.ids, batch.mask, batch.targets)

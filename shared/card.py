@@ -64,8 +64,8 @@ hyperlora ask PATH_OR_REPO_ID "QUESTION"
 ```
 """
 
-_LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with people
-> who may read the document.
+_LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
+> people who may read the document.
 
 """
 

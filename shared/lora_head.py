@@ -126,7 +126,7 @@ class GroundedHead(nn.Module):
     Meng et al. 2022, arXiv:2210.07229): its input at a token is a key, what it adds is a value. For a slot with weights
     alpha over the context tokens, A is the whitened mean key and B the mean embedding of the tokens that came next:
 
-        K = alpha k(t)        A = (K P K' + ridge)^-1 K P     P = (C + ridge)^-1, C: second moment of general text's keys
+        K = alpha k(t)        A = (K P K' + ridge)^-1 K P     P = (C + ridge)^-1, C: keys' second moment, general text
         e = beta e(t+1)       B = gain * (1 + M) e / |(1 + M) e|     M a learned map of low rank
 
     so a state equal to one slot's key writes that slot's value with length ``gain`` and none of the other slots' (the

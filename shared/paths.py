@@ -46,8 +46,12 @@ def whole_directory(path: Path, *, force: bool = False, what: str = "adapter") -
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        temporary.chmod(0o755)
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
         yield temporary
+        for file in temporary.iterdir():  # safetensors writes files that only their owner may read
+            file.chmod(0o666 & ~umask)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             os.replace(path, old / "old")

@@ -183,9 +183,10 @@ def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base):
     assert losses["loss"].item() == pytest.approx((losses["nll"] + losses["kl"]).item(), rel=1e-5)
 
 
-def test_training_batch_equals_generation(tiny_base):
+@pytest.mark.parametrize("chunk_gain", [None, 0.7])
+def test_training_batch_equals_generation(tiny_base, chunk_gain):
     """What training applies to a question is what the written adapter of its document would be."""
-    model = make_model(tiny_base)
+    model = make_model(tiny_base, chunk_gain=chunk_gain)
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
     batch = data.batch(3)
     assert batch.num_contexts == 2
