@@ -48,8 +48,18 @@ def render_context(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
     """The document as the user message behind an empty system message, with the generation prompt."""
     if tokenizer.chat_template is None:
         return (tokenizer.bos_token or "") + text
-    messages = [{"role": "system", "content": ""}, {"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    from jinja2.exceptions import TemplateError
+
+    user = {"role": "user", "content": text}
+    options = {"tokenize": False, "add_generation_prompt": True}
+    try:
+        return tokenizer.apply_chat_template([{"role": "system", "content": ""}, user], **options)
+    except TemplateError:
+        # Templates that refuse a system message (Gemma 2, Mistral 0.2): Doc-to-LoRA trained on it in front of the user's
+        # text, with an empty line between. A marker keeps templates that trim a message from removing that line.
+        marker = "\u2603MARKER\u2603"
+        rendered = tokenizer.apply_chat_template([{"role": "user", "content": marker}], **options)
+        return rendered.replace(marker, "\n\n" + text)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -75,6 +85,27 @@ def chunk_text(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: in
         number += 1
     template = template_pieces(tokenizer)
     return [template.wrap([token for piece in group for token in piece]) for group in groups]
+
+
+def chunk_tokens_equally(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: int) -> list[Chunk]:
+    """Cut the templated ids of a document into ceil(n / chunk_tokens) equal pieces, as Doc-to-LoRA was trained.
+
+    The template's head is repeated in front of every piece but the first and its tail behind every piece but the last,
+    so a chunk can be longer than ``chunk_tokens`` (https://github.com/SakanaAI/doc-to-lora).
+    """
+    ids = tokenizer(render_context(tokenizer, text.strip()), add_special_tokens=False)["input_ids"]
+    template = template_pieces(tokenizer)
+    number = max(1, -(-len(ids) // chunk_tokens))
+    size = -(-len(ids) // number)
+    chunks = []
+    for begin in range(0, len(ids), size):
+        piece, last = ids[begin : begin + size], begin + size >= len(ids)
+        start = 0 if begin else len(template.prefix)
+        stop = len(piece) - len(template.suffix) if last else len(piece)
+        shift = len(template.prefix) if begin else 0
+        wrapped = (template.prefix if begin else []) + piece + ([] if last else template.suffix)
+        chunks.append(Chunk(wrapped, start + shift, max(start, stop) + shift))
+    return chunks
 
 
 def _balance(pieces: list[list[int]], target: float, limit: int) -> list[list[list[int]]] | None:

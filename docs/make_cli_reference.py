@@ -20,6 +20,7 @@ COMMANDS = (
     "eval tasks",
     "hypernet list",
     "hypernet info",
+    "hypernet import",
 )
 
 

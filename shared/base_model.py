@@ -41,7 +41,8 @@ class BaseModelSpec(Config):
     Attributes:
         name_or_path: Hub id, or the local path where no id is known.
         revision: commit on the Hub, if known.
-        fingerprint: sha256 over the architecture's configuration and all weights' names and shapes.
+        fingerprint: sha256 over the architecture's configuration and all weights' names and shapes; empty where a
+            hypernetwork was imported without its base model at hand.
     """
 
     name_or_path: str
@@ -63,7 +64,7 @@ class BaseModelSpec(Config):
                     f"{what} is for {self.name_or_path} ({word} {mine}), not for {other.name_or_path} ({theirs})",
                     f"use --base {self.name_or_path}",
                 )
-        if self.fingerprint != other.fingerprint:
+        if self.fingerprint and self.fingerprint != other.fingerprint:
             raise InputError(
                 f"{what} is for {self.name_or_path}; {other.name_or_path} has the same size but another architecture",
                 f"use --base {self.name_or_path}",

@@ -1,5 +1,6 @@
 """``hyperlora hypernet``: the hypernetworks on this machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,5 +65,53 @@ def info(
     output.result(text, {**facts, "config": entry.config})
 
 
+def import_(
+    source: Annotated[str, typer.Argument(help="pytorch_model.bin, its folder, or a Hub id.", show_default=False)],
+    output_dir: Annotated[Path, typer.Option("--output", "-o", help="Hypernetwork directory to write.")],
+    base: options.Base = None,
+    subfolder: Annotated[str | None, typer.Option(help="Folder of the run in SOURCE.", show_default=False)] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.", show_default=False)] = None,
+    dtype: Annotated[str, typer.Option(help="Of the written weights: float32, bfloat16 or float16.")] = "float32",
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Convert a published Doc-to-LoRA checkpoint without unpickling it.
+
+    Example: hyperlora hypernet import pytorch_model.bin --base google/gemma-2-2b-it -o gemma-d2l
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from shared.device import DTYPES
+    from shared.errors import InputError
+    from shared.paths import check_output
+    from shared.published import find_published, import_card, read_architecture
+
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", f"use {', '.join(DTYPES)}")
+    check_output(output_dir, force=force, what="hypernetwork")
+    found = find_published(source, subfolder=subfolder, revision=revision)
+    if found.kind != "d2l":
+        raise InputError(
+            f"{source} is a Text-to-LoRA checkpoint, which cannot be imported yet", "import a D2L checkpoint"
+        )
+    from d2l.published import import_d2l
+    from shared.checkpoint import save_checkpoint
+
+    imported = import_d2l(found.file, read_architecture(base) if base is not None else None)
+    config = imported.config
+    facts = {
+        "base model": config.base.name_or_path,
+        "chunk length": f"{config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)",
+        "dtype": dtype,
+    }
+    card = import_card(found, facts, list(imported.dropped))
+    save_checkpoint(output_dir, config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
+    output.result(
+        str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": facts["base model"]}
+    )
+    output.next_step(f"hyperlora d2l FILE --hypernet {output_dir}")
+
+
 app.command("list")(handled(list_))
 app.command("info")(handled(info))
+app.command("import")(handled(import_))
