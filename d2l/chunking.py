@@ -55,8 +55,8 @@ def render_context(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
     try:
         return tokenizer.apply_chat_template([{"role": "system", "content": ""}, user], **options)
     except TemplateError:
-        # Templates that refuse a system message (Gemma 2, Mistral 0.2): Doc-to-LoRA trained on it in front of the user's
-        # text, with an empty line between. A marker keeps templates that trim a message from removing that line.
+        # Templates that refuse a system message (Gemma 2, Mistral 0.2): Doc-to-LoRA trained on it before the user's text,
+        # with an empty line between. A marker keeps templates that trim a message from removing that line.
         marker = "\u2603MARKER\u2603"
         rendered = tokenizer.apply_chat_template([{"role": "user", "content": marker}], **options)
         return rendered.replace(marker, "\n\n" + text)

@@ -31,8 +31,8 @@ class D2LConfig(Config):
         chunk_tokens: longest chunk; the length it was trained at.
         chunking: ``sentences`` cuts the text near sentence borders, ``tokens`` cuts the templated ids into equal pieces
             as the published models do.
-        chunk_gain: the chunks' updates are scaled by min(1, chunk_gain / sqrt(number of chunks)), because the noise of their
-            sum grows with their number; ``None`` adds them as they are.
+        chunk_gain: the chunks' updates are scaled by min(1, chunk_gain / sqrt(number of chunks)), because the noise of
+            their sum grows with their number; ``None`` adds them as they are.
         question_system: system message of questions; ``None`` leaves it to the chat template, as every runtime does.
     """
 
