@@ -61,7 +61,9 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:
     for index, column in enumerate(columns):
         grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row])
+        grid.add_row(
+            *["-" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
+        )
     return _render(grid)
 
 

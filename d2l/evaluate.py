@@ -21,12 +21,12 @@ MODES = ("none", "bias", "adapter", "other", "context", "context+bias")
 
 @dataclass(frozen=True)
 class ModeScores:
-    """Means over questions; NLL in nats per answer token."""
+    """Means over questions; NLL in nats per answer token. The others are ``None`` where no answers were generated."""
 
     nll: float
-    f1: float
-    exact_match: float
-    recall: float
+    f1: float | None
+    exact_match: float | None
+    recall: float | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DocQAResult:
     """Scores by mode, and how many contexts and questions they are over.
 
     Attributes:
-        adapter_over_context: adapter's F1 / F1 with the document in the prompt.
+        adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if that is 0 or unmeasured.
         gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
     """
 
@@ -42,7 +42,7 @@ class DocQAResult:
     contexts: int
     questions: int
     skipped: int
-    adapter_over_context: float
+    adapter_over_context: float | None
     gap_closed: float
     provenance: dict[str, object]
 
@@ -82,7 +82,7 @@ def evaluate_docqa(
         # NLL is a mean over tokens: each row holds a sum and a count.
         mode: ModeScores(
             sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)),
-            *(mean([row[i] for row in rows]) for i in (2, 3, 4)),
+            *(mean([row[i] for row in rows]) if generate_answers else None for i in (2, 3, 4)),
         )
         for mode, rows in flat.items()
     }
@@ -92,7 +92,7 @@ def evaluate_docqa(
         len(usable),
         len(flat["none"]),
         len(contexts) - len(usable),
-        modes["adapter"].f1 / modes["context"].f1 if modes["context"].f1 else float("nan"),
+        modes["adapter"].f1 / modes["context"].f1 if modes["context"].f1 else None,
         (modes["other"].nll - modes["adapter"].nll) / gap if gap else float("nan"),
         provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
     )

@@ -57,7 +57,9 @@ def docqa(
         ["mode", "NLL/token", "F1", "exact", "recall"],
         rows,
     )
-    text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}   NLL gap closed {result.gap_closed:.2f}"
+    if result.adapter_over_context is not None:
+        text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}"
+    text += f"\nNLL gap closed {result.gap_closed:.2f}"
     output.result(text, result.to_dict())
 
 

@@ -214,6 +214,16 @@ def test_eval_docqa(hyperlora, d2l_hypernet, tmp_path):
     )
 
 
+def test_eval_docqa_reports_no_score_it_did_not_measure(hyperlora, d2l_hypernet, tmp_path):
+    row = {"context": "The ferry leaves at six.", "question": "When does it leave?", "answer": "six"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row))
+    done = hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--nll-only", "--json")
+    report = json.loads(done.stdout)
+    assert report["adapter_over_context"] is None
+    for scores in report["modes"].values():
+        assert scores["nll"] > 0 and scores["f1"] is scores["exact_match"] is scores["recall"] is None
+
+
 def test_eval_tasks(hyperlora, t2l_hypernet, tasks_dir):
     done = hyperlora("eval", "tasks", "--data", tasks_dir, "--hypernet", t2l_hypernet, "--limit", 2, "--json")
     assert done.exit_code == 0, done.stderr
