@@ -70,21 +70,51 @@ def split_sentences(text: str) -> list[str]:
 def chunk_text(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: int) -> list[Chunk]:
     """Cut a document into the fewest chunks of at most ``chunk_tokens`` content tokens, about equal in length.
 
-    Borders lie between sentences where a sentence is not longer than a chunk itself.
+    Borders lie between sentences where a sentence is not longer than a chunk itself. Each chunk is tokenised as the
+    document it is to the hypernetwork: tokens of separately tokenised sentences would differ (" The" is one token
+    behind a full stop, "The" another at the start), and those are states that no training document has.
     """
-    pieces: list[list[int]] = []
-    for sentence in split_sentences(text):
-        ids = tokenizer(sentence, add_special_tokens=False)["input_ids"]
-        pieces += [ids[i : i + chunk_tokens] for i in range(0, len(ids), chunk_tokens)]
-    total = sum(map(len, pieces))
-    number = max(1, -(-total // chunk_tokens))
+    if not tokenizer.is_fast:  # no character offsets
+        return chunk_tokens_equally(tokenizer, text, chunk_tokens)
+    text = text.strip()
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    pieces = [
+        (i, min(i + chunk_tokens, stop))
+        for start, stop in _sentence_tokens(text, offsets)
+        for i in range(start, stop, chunk_tokens)
+    ]
+    number = max(1, -(-len(ids) // chunk_tokens))
     while True:
-        groups = _balance(pieces, total / number, chunk_tokens)
+        groups = _balance(pieces, len(ids) / number, chunk_tokens)
         if groups is not None:
             break
         number += 1
     template = template_pieces(tokenizer)
-    return [template.wrap([token for piece in group for token in piece]) for group in groups]
+    chunks = []
+    for start, stop in groups:
+        if (start, stop) != (0, len(ids)):
+            own = text[offsets[start][0] : offsets[stop - 1][1]].strip()
+            content = tokenizer(own, add_special_tokens=False)["input_ids"]
+        else:
+            content = ids
+        # A cut inside a word can make its pieces longer than they were in one.
+        chunks.append(template.wrap(content if len(content) <= chunk_tokens else ids[start:stop]))
+    return chunks
+
+
+def _sentence_tokens(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges of token indices of the sentences; a token belongs to the sentence of its last character."""
+    ranges, position, start = [], 0, 0
+    for sentence in split_sentences(text):
+        position += len(sentence)
+        stop = start
+        while stop < len(offsets) and offsets[stop][1] <= position:
+            stop += 1
+        if stop > start:
+            ranges.append((start, stop))
+        start = stop
+    return ranges if start == len(offsets) else [*ranges, (start, len(offsets))]
 
 
 def chunk_tokens_equally(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: int) -> list[Chunk]:
@@ -108,16 +138,17 @@ def chunk_tokens_equally(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_
     return chunks
 
 
-def _balance(pieces: list[list[int]], target: float, limit: int) -> list[list[list[int]]] | None:
-    """Fill groups up to the next multiple of ``target`` tokens; ``None`` if one would exceed ``limit``."""
-    groups: list[list[list[int]]] = [[]]
-    size, done = 0, 0
-    for piece in pieces:
-        # Close the group where that leaves its end nearer to the target than one piece more would.
-        over = size > 0 and done + size + len(piece) / 2 > target * len(groups)
-        if size and (over or size + len(piece) > limit):
-            groups.append([])
-            done, size = done + size, 0
-        groups[-1].append(piece)
-        size += len(piece)
-    return groups if len(groups) <= max(1, round((done + size) / target)) else None
+def _balance(pieces: list[tuple[int, int]], target: float, limit: int) -> list[tuple[int, int]] | None:
+    """Join neighbouring ranges up to the next multiple of ``target`` tokens; ``None`` if that takes too many."""
+    groups: list[tuple[int, int]] = []
+    for start, stop in pieces:
+        if groups:
+            begin = groups[-1][0]
+            # Close the group where that leaves its end nearer to the target than one piece more would.
+            over = (start + stop) / 2 > target * len(groups)
+            if not over and stop - begin <= limit:
+                groups[-1] = (begin, stop)
+                continue
+        groups.append((start, stop))
+    total = pieces[-1][1] if pieces else 0
+    return groups or [(0, 0)] if len(groups) <= max(1, round(total / target) if target else 1) else None

@@ -17,9 +17,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tokenizer():
-    """A byte-level tokenizer with chat markers: 256 bytes and four special tokens."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+def make_tokenizer(corpus: str = ""):
+    """A byte-level tokenizer with chat markers: 256 bytes and four special tokens; merges learned from a corpus."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     special = ["<pad>", "<unk>", "<|im_start|>", "<|im_end|>"]
@@ -27,6 +27,10 @@ def make_tokenizer():
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    if corpus:
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+        tokenizer.train_from_iterator([corpus], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -66,6 +70,12 @@ def make_base(path: Path, *, hidden_size: int = 32, layers: int = 2, kind: str =
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_tokenizer():
+    """With merges: a word and the space before it are one token, as in real tokenizers."""
+    return make_tokenizer("The ferry leaves at six. It carries herring. The keeper writes totals. " * 20)
 
 
 @pytest.fixture(scope="session")

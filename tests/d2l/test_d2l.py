@@ -71,7 +71,8 @@ def test_chunks_keep_every_token_in_order_and_are_even(tiny_base, limit):
     chunks = chunk_text(tokenizer, TEXT, limit)
     sizes = [c.stop - c.start for c in chunks]
     assert max(sizes) <= limit
-    assert [t for c in chunks for t in c.ids[c.start : c.stop]] == tokenizer(TEXT)["input_ids"]
+    own = [tokenizer.decode(c.ids[c.start : c.stop]) for c in chunks]
+    assert "".join("".join(own).split()) == "".join(TEXT.split())
     sentence = max(len(s) for s in split_sentences(TEXT))
     if limit > 2 * sentence:
         assert max(sizes) - min(sizes) <= sentence  # even, up to one sentence
@@ -79,6 +80,33 @@ def test_chunks_keep_every_token_in_order_and_are_even(tiny_base, limit):
     pieces = template_pieces(tokenizer)
     assert all(c.ids[: c.start] == pieces.prefix and c.ids[c.stop :] == pieces.suffix for c in chunks)
     assert tokenizer.decode(pieces.prefix) == "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n"
+
+
+def test_chunks_are_tokenised_like_training_contexts(trained_tokenizer):
+    """A space goes with the word behind it: sentences tokenised one by one would end in a token of their own."""
+    wrap = template_pieces(trained_tokenizer).wrap
+
+    def tokens(text):
+        return trained_tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    text = "The ferry leaves at six. The keeper writes totals.\n\nThe ferry carries herring. It leaves at six."
+    assert tokens("six. The") != tokens("six. ") + tokens("The")  # or this test could not fail
+    assert chunk_text(trained_tokenizer, text, 1000) == [wrap(tokens(text))]
+    halves = chunk_text(trained_tokenizer, text, len(tokens(text)) // 2 + 4)
+    assert halves == [wrap(tokens(half)) for half in text.split("\n\n")]
+
+
+def test_a_word_longer_than_a_chunk_is_cut(trained_tokenizer):
+    chunks = chunk_text(trained_tokenizer, "The ferry. " + "\u96ea" * 50, 16)
+    assert max(c.stop - c.start for c in chunks) <= 16
+    assert b"".join(trained_tokenizer.decode(c.ids[c.start : c.stop]).encode() for c in chunks).count(b"ferry") == 1
+    assert len(chunks) >= 150 // 16
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "a"])
+def test_a_text_of_nearly_nothing_is_one_chunk(tiny_base, text):
+    (chunk,) = chunk_text(tiny_base.tokenizer, text, 16)
+    assert chunk.stop - chunk.start == len(text.strip())
 
 
 def test_batches_bound_the_padded_size(tiny_base):
