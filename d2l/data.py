@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from d2l.chunking import Chunk, TemplatePieces, template_pieces
-from d2l.synthetic import Document, needle_document, synthetic_document
+from d2l.synthetic import Document, needle_document, noise, synthetic_document
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
@@ -39,6 +39,22 @@ UNRELATED = (
     "List two kinds of fruit.",
     "What is the opposite of hot?",
     "Who wrote Romeo and Juliet?",
+    "Write a haiku about the sea.",
+    "How does a bicycle stay upright?",
+    "Translate 'good morning' into Spanish.",
+    "What is gravity?",
+    "Suggest a title for a story about a lost dog.",
+    "Which month comes after March?",
+    "What are the benefits of regular exercise?",
+    "Write a Python function that adds two numbers.",
+    "How can I improve my sleep?",
+    "Tell me a joke.",
+    "What is the boiling point of water?",
+    "Give me three tips for a job interview.",
+    "Describe a sunset in one sentence.",
+    "What is the difference between a lake and a river?",
+    "How do vaccines work?",
+    "Summarise the plot of Cinderella.",
 )
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
@@ -146,7 +162,8 @@ class D2LDataConfig(Config):
         max_chunks: contexts of 1 to this many chunks, a power of two; all contexts of a step have equally many.
         single_chunk_share: share of steps whose contexts have one chunk.
         questions_per_context: questions drawn per chunk.
-        synthetic, real, needles: relative frequencies of the sources.
+        synthetic, real, needles: relative frequencies of the sources; a context has one needle at most.
+        haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
     """
@@ -159,6 +176,7 @@ class D2LDataConfig(Config):
     synthetic: float = 0.6
     real: float = 0.25
     needles: float = 0.15
+    haystacks: float = 0.2
     unrelated: float = 0.0
     docqa: str | None = None
     seed: int = 0
@@ -234,22 +252,35 @@ class D2LData:
     def _content_ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def context(self, index: int) -> Context:
-        """Context number ``index`` of one chunk."""
+    def context(self, index: int, *, needles: bool = True) -> Context:
+        """Context number ``index`` of one chunk, with or without needles among the sources."""
         rng = random.Random(f"{self.config.seed}/{self.split}/{index}")
-        weights = (self.config.synthetic, self.config.real if self.real else 0.0, self.config.needles)
-        source = rng.choices(("synthetic", "real", "needle"), weights)[0]
+        config = self.config
+        weights = (config.synthetic, config.real if self.real else 0.0, config.needles if needles else 0.0)
+        source = rng.choices(("synthetic", "real", "needle"), weights if any(weights) else (1, 0, 0))[0]
         if source == "real":
             return rng.choice(self.real)
         if source == "needle":
             words = int(rng.uniform(0, 0.75 * self.chunk_tokens))
-            return as_context(needle_document(index, seed=self.config.seed, num_words=words, split=self.split))
+            return as_context(needle_document(index, seed=config.seed, num_words=words, split=self.split))
         while True:
-            document = synthetic_document(index, seed=self.config.seed, split=self.split)
+            document = synthetic_document(index, seed=config.seed, split=self.split)
             context = as_context(document)
             if len(self._content_ids(context.text)) <= self.chunk_tokens:
                 return context
             index += 1 << 40  # too long for a chunk: the next one of a range of its own
+
+    def _parts(self, rng: random.Random, index: int, count: int) -> list[Context]:
+        """``count`` documents of one chunk each that are one context together."""
+        config = self.config
+        if count > 1 and rng.random() < config.haystacks:
+            words = int(rng.uniform(0.3, 0.75) * self.chunk_tokens)
+            parts = [Context(noise(words, start=rng.randrange(5)), ()) for _ in range(count)]
+            needle = needle_document(index, seed=config.seed, num_words=words, split=self.split)
+            parts[rng.randrange(count)] = as_context(needle)
+            return parts
+        needle_at = rng.randrange(count)
+        return [self.context(index + k, needles=k == needle_at) for k in range(count)]
 
     def batch(self, step: int) -> D2LBatch:
         """Batch number ``step``."""
@@ -260,8 +291,10 @@ class D2LData:
             per_context = 2 ** rng.randint(1, config.max_chunks.bit_length() - 1)
         system = rng.choice((None, ""))
         chunks, rows, counts, index, teachers = [], [], [], [], []
-        for position in range(config.chunks_per_step):
-            context = self.context(step * config.chunks_per_step + position)
+        parts: list[Context] = []
+        for begin in range(0, config.chunks_per_step, per_context):
+            parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
+        for position, context in enumerate(parts):
             chunks.append(self.template.wrap(self._content_ids(context.text)[: self.chunk_tokens]))
             asked = rng.sample(context.questions, min(config.questions_per_chunk, len(context.questions)))
             questions = [(qa, system, rng.random() < 0.5) for qa in asked]

@@ -98,11 +98,8 @@ class D2LModel:
             done += len(batch)
             if on_progress:
                 on_progress(done, len(chunks))
-        weights = self.hypernetwork.widen(LoraWeights.concat(parts).scaled(self.config.chunk_scale(len(chunks))))
-        bias = self.hypernetwork.bias()
-        if bias is not None:
-            weights = LoraWeights.concat([weights, bias.to(device="cpu", dtype=torch.float32)])
-        return DocumentLora(weights, len(chunks), tokens)
+        factors = LoraWeights.concat(parts).scaled(self.config.chunk_scale(len(chunks)))
+        return DocumentLora(self.hypernetwork.join(factors), len(chunks), tokens)
 
 
 def _check_targets(config: D2LConfig, base: BaseModel) -> None:

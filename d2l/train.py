@@ -11,6 +11,7 @@ from d2l.config import D2LConfig, EncoderConfig
 from d2l.data import PUBLISHABLE, D2LBatch, D2LData, D2LDataConfig
 from d2l.encoder import encode_chunks, record_inputs
 from shared.base_model import BaseModel
+from shared.checkpoint import load_weights
 from shared.config import Config
 from shared.generation import pad_batch
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
@@ -87,12 +88,17 @@ class D2LObjective(Config):
 
 @dataclass(frozen=True)
 class D2LTrainConfig(Config):
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    Attributes:
+        initial: checkpoint directory whose weights and calibration a new run starts from; of the same architecture.
+    """
 
     model: D2LArchitecture = D2LArchitecture()
     data: D2LDataConfig = D2LDataConfig()
     objective: D2LObjective = D2LObjective()
     training: TrainingConfig = TrainingConfig()
+    initial: str | None = None
     kind: str = "d2l"
 
     @property
@@ -195,7 +201,11 @@ def train_d2l(
     built = config.model.build(base)
     hypernetwork = HyperNetwork(built.hypernetwork)
     data = D2LData(config.data, base, built.chunk_tokens, with_teacher=config.objective.distill > 0)
-    if not (run_dir / "state").exists():
+    if (run_dir / "state").exists():
+        pass  # ``fit`` restores weights and calibration
+    elif config.initial:
+        load_weights(Path(config.initial), hypernetwork)
+    else:
         calibrate(hypernetwork, built, base, [data.context(index).text for index in range(96)])
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)

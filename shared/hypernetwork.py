@@ -130,9 +130,8 @@ class HyperNetwork(nn.Module):
             PreHeadBlock(size, 4 * size, layers if config.per_layer_processing else None)
             for _ in range(config.num_pre_head_layers)
         )
-        grounded = config.head == "grounded"
         self.grounded_head = self.linear_head = None
-        if grounded:
+        if config.head == "grounded":
             if config.per_layer_features:
                 raise InputError(
                     "the grounded head chooses tokens once for all layers: per_layer_features must be false"
@@ -140,11 +139,10 @@ class HyperNetwork(nn.Module):
             self.grounded_head = GroundedHead(
                 config.grounded, num_layers=layers, sizes=config.sizes, r=config.r, latent_size=size
             )
-        if not grounded or config.grounded.linear_residual:
+        else:
             self.linear_head = LinearHead(layers, config.sizes, size)
-            # B's scaler starts at zero: the first update has no effect. So does A's where it is added to grounded keys.
-            start = torch.zeros if grounded else torch.ones
-            self.scaler_A = nn.ParameterDict({m: nn.Parameter(start(layers, config.r, 1)) for m in modules})
+            # B's scaler starts at zero: the first update has no effect.
+            self.scaler_A = nn.ParameterDict({m: nn.Parameter(torch.ones(layers, config.r, 1)) for m in modules})
             self.scaler_B = nn.ParameterDict({m: nn.Parameter(torch.zeros(layers, config.r, 1)) for m in modules})
         if config.bias_r:
             self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
@@ -154,7 +152,7 @@ class HyperNetwork(nn.Module):
                 self.bias_B[_key(t)] = nn.Parameter(torch.zeros(t.out_features, config.bias_r))
 
     def forward(self, features: ContextFeatures) -> LoraWeights:
-        """LoRA weights of every chunk, batched, of rank ``r``; the bias LoRA is not in them."""
+        """Factors of every chunk, batched, of rank ``r``; ``join`` makes LoRA weights of a document's chunks."""
         config = self.config
         mask = features.attention_mask
         hidden = features.hidden_states
@@ -168,17 +166,15 @@ class HyperNetwork(nn.Module):
         queries = output.queries.view(batch, len(config.layers), len(config.modules), config.r, -1)
         for block in self.pre_head:
             queries = block(queries)
-        factors: dict[str, tuple[Tensor, Tensor]] = {}
-        if self.linear_head is not None:
-            for module, (lora_A, lora_B) in self.linear_head(queries).items():
-                factors[module] = lora_A * self.scaler_A[module], lora_B * self.scaler_B[module]
-        if self.grounded_head is not None:
-            if features.grounded is None:
-                raise InputError("the grounded head needs the context's keys and values")
-            for module, (lora_A, lora_B) in self.grounded_head(queries, output.context, features.grounded).items():
-                if module in factors:
-                    lora_A, lora_B = lora_A + factors[module][0], lora_B + factors[module][1]
-                factors[module] = lora_A, lora_B
+        if self.grounded_head is None:
+            factors = {
+                module: (lora_A * self.scaler_A[module], lora_B * self.scaler_B[module])
+                for module, (lora_A, lora_B) in self.linear_head(queries).items()
+            }
+        elif features.grounded is None:
+            raise InputError("the grounded head needs the context's keys and values")
+        else:
+            factors = self.grounded_head(queries, output.context, features.grounded)
         return self._weights(factors)
 
     def bias(self) -> LoraWeights | None:
@@ -194,18 +190,27 @@ class HyperNetwork(nn.Module):
         )
 
     def combine(self, chunks: LoraWeights, num_contexts: int = 1) -> LoraWeights:
-        """Join the chunks of each context along the rank and append the bias LoRA once.
+        """LoRA weights of each context from the factors of its chunks.
 
         chunks: batch of ``num_contexts * n`` chunks, neighbours belong together. Returns a batch of ``num_contexts``.
         """
-        grouped = chunks.group(num_contexts)
+        return self.join(chunks.group(num_contexts))
+
+    def join(self, factors: LoraWeights) -> LoraWeights:
+        """LoRA weights from factors that are already side by side along the rank, with the bias LoRA appended once."""
+        if self.grounded_head is not None:
+            layers = {layer: position for position, layer in enumerate(self.config.layers)}
+            solved = {}
+            for t in self.config.targets:
+                lora_A = self.grounded_head.solve(t.module, layers[t.layer], factors[t.name].lora_A)
+                solved[t.name] = LoraFactors(lora_A, factors[t.name].lora_B)
+            factors = LoraWeights(solved)
         bias = self.bias()
         if bias is None:
-            return grouped
-        bias = bias.to(next(iter(chunks.values())).lora_A.dtype)
-        return LoraWeights.concat([self.widen(grouped), bias])
+            return factors
+        return LoraWeights.concat([self._widen(factors), bias.to(next(iter(factors.values())).lora_B)])
 
-    def widen(self, weights: LoraWeights) -> LoraWeights:
+    def _widen(self, weights: LoraWeights) -> LoraWeights:
         """Add zero factors for the layers that have a bias LoRA only, so that all layers keep one rank."""
         some = next(iter(weights.values())).lora_A
         lead, r = some.shape[:-2], some.shape[-2]

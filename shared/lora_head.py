@@ -28,11 +28,10 @@ class GroundedConfig(Config):
         position_frequencies: Fourier features of a token's relative position in its chunk, for choosing tokens only.
         tie_values: a slot's value is always chosen by the weights of its key (the token after the key's own); otherwise
             it only starts so, and may learn to choose another token.
-        linear_residual: add the published linear head to both factors.
         value_rank: rank of a learned map per layer that is added to the identity on the values; 0 for none.
         initial_sharpness: standard deviation of the initial choosing logits, different for every slot.
         decorrelation_ridge: ridge of the slots' Gram matrix, relative to its mean diagonal; small values make a slot
-            silent on the keys of the chunk's other slots.
+            silent on the keys of the document's other slots.
     """
 
     whitening_rank: int = 64
@@ -40,7 +39,6 @@ class GroundedConfig(Config):
     initial_gain: float = 0.05
     position_frequencies: int = 4
     tie_values: bool = False
-    linear_residual: bool = True
     value_rank: int = 16
     initial_sharpness: float = 2.0
     decorrelation_ridge: float = 0.1
@@ -130,7 +128,8 @@ class GroundedHead(nn.Module):
         e = beta e(t+1)       B = gain * (1 + M) e / |(1 + M) e|     M a learned map of low rank
 
     so a state equal to one slot's key writes that slot's value with length ``gain`` and none of the other slots' (the
-    least-squares memory of MEMIT, with the few slots of a chunk as its rows).
+    least-squares memory of MEMIT). ``solve`` takes the slots of all chunks of a document together: a key that several
+    chunks share is written once and not once for each of them, so the update does not grow with the document.
     """
 
     def __init__(
@@ -211,7 +210,7 @@ class GroundedHead(nn.Module):
     def forward(self, queries: Tensor, context: Tensor, source: GroundedSource) -> dict[str, tuple[Tensor, Tensor]]:
         """queries (batch, layers, modules, r, latent_size), context (batch, T, latent_size).
 
-        Returns A and B of each module, rank-major.
+        Returns whitened keys (``solve`` turns them into A) and B of each module, rank-major.
         """
         alpha, beta = self.attention(queries, context, source.mask)
         gain = self.log_gain.exp() * self.value_scale[..., None] * (2 * self.gate(queries)[..., 0].float().sigmoid())
@@ -224,18 +223,37 @@ class GroundedHead(nn.Module):
         for index, module in enumerate(self.modules_):
             keys = source.keys[module]
             pooled = torch.einsum("blrt,blti->blri", alpha[:, :, index].to(keys.dtype), keys)
-            # Whitening subtracts large common components: bf16 would leave its rounding errors in their place.
-            with torch.autocast(keys.device.type, enabled=False):
-                lora_A = self._whitened_inverse(pooled.float(), getattr(self, f"whitening_{module}").float())
-            result[module] = lora_A, values[:, :, index]
+            whitened = _half_whitened(pooled.float(), getattr(self, f"whitening_{module}").float())
+            result[module] = whitened, values[:, :, index]
         return result
 
-    def _whitened_inverse(self, keys: Tensor, whitening: Tensor) -> Tensor:
-        """(K P K' + ridge)^-1 K P for keys (batch, layers, r, in_features), P = I - whitening whitening'."""
-        whitened = keys - torch.einsum("blrk,lik->blri", torch.einsum("blri,lik->blrk", keys, whitening), whitening)
-        gram = torch.einsum("blri,blsi->blrs", keys, whitened)
-        # Positive (ridge > 0) for every key; the floor only guards a chunk without any token to pool.
-        diagonal = gram.diagonal(dim1=-2, dim2=-1).mean(-1).clamp_min(1e-6)
-        eye = torch.eye(gram.shape[-1], device=gram.device)
-        ridge = self.config.decorrelation_ridge * diagonal[..., None, None] * eye
-        return torch.linalg.solve(gram + ridge, whitened)
+    def solve(self, module: str, layer: int, keys: Tensor) -> Tensor:
+        """Rows of A from the whitened keys of all slots that are to work together.
+
+        Args:
+            layer: position among the adapted layers.
+            keys: K P^1/2 as ``forward`` gives it, (*batch*, slots, in_features).
+
+        Returns:
+            (K P K' + ridge)^-1 K P, same shape, float32.
+        """
+        keys = keys.float()
+        with torch.autocast(keys.device.type, enabled=False):
+            gram = keys @ keys.mT
+            # Positive (ridge > 0) for every key; the floor only guards a chunk without any token to pool.
+            diagonal = gram.diagonal(dim1=-2, dim2=-1).mean(-1).clamp_min(1e-6)
+            eye = torch.eye(gram.shape[-1], device=gram.device)
+            ridge = self.config.decorrelation_ridge * diagonal[..., None, None] * eye
+            whitening = getattr(self, f"whitening_{module}")[layer].to(keys)
+            return torch.linalg.solve(gram + ridge, _half_whitened(keys, whitening))
+
+
+def _half_whitened(keys: Tensor, whitening: Tensor) -> Tensor:
+    """K P^1/2 for P = I - M M' with orthogonal columns in M. keys (*batch*, rows, in), whitening M (*layers*, in, rank).
+
+    P^1/2 = I - M diag(1 / (1 + sqrt(1 - |m|^2))) M'.
+    """
+    # Whitening subtracts large common components: bf16 would leave its rounding errors in their place.
+    with torch.autocast(keys.device.type, enabled=False):
+        share = 1 / (1 + (1 - whitening.square().sum(-2)).clamp_min(0).sqrt())
+        return keys - ((keys @ whitening) * share[..., None, :]) @ whitening.mT

@@ -38,17 +38,22 @@ def needle_document(
     depth = drawn_depth if depth is None else depth
     if not 0 <= depth <= 1:
         raise ValueError(f"depth must be between 0 and 1, not {depth}")
-    noise = _noise(num_words)
-    noise.insert(round(depth * len(noise)), f"The special magic number is {number}.")
+    sentences = _noise_sentences(num_words)
+    sentences.insert(round(depth * len(sentences)), f"The special magic number is {number}.")
     question = Question(NEEDLE_QUESTION, number, (number,), "fact")
-    return Document(" ".join(noise), (question,), "needle", split)
+    return Document(" ".join(sentences), (question,), "needle", split)
 
 
-def _noise(num_words: int) -> list[str]:
+def noise(num_words: int, *, start: int = 0) -> str:
+    """The haystack alone, from sentence number ``start`` of its cycle on."""
+    return " ".join(_noise_sentences(num_words, start))
+
+
+def _noise_sentences(num_words: int, start: int = 0) -> list[str]:
     sentences: list[str] = []
     words = 0
     while words < num_words:
-        sentence = NOISE_SENTENCES[len(sentences) % len(NOISE_SENTENCES)]
+        sentence = NOISE_SENTENCES[(start + len(sentences)) % len(NOISE_SENTENCES)]
         sentences.append(sentence)
         words += len(sentence.split())
     return sentences

@@ -1,5 +1,6 @@
 """The hypernetwork core: masks, batches, both heads, checkpoints."""
 
+import dataclasses
 import json
 
 import pytest
@@ -136,17 +137,60 @@ def test_the_published_head_starts_without_effect():
 
 
 def test_combine_is_the_sum_of_chunks_and_the_bias_once():
-    for name in ("linear", "grounded"):
-        config = CONFIGS[name]
-        network = build(config)
-        chunks = network(features(config, batch=6))
-        combined, bias = network.combine(chunks, 2), network.bias()
-        assert combined.r == 3 * config.r + config.bias_r
-        for layer in chunks:
-            expected = chunks[layer].delta().view(2, 3, 32, 48).sum(1) + bias[layer].delta()
-            torch.testing.assert_close(combined[layer].delta(), expected, rtol=1e-4, atol=1e-4)
+    config = CONFIGS["linear"]
+    network = build(config)
+    chunks = network(features(config, batch=6))
+    combined, bias = network.combine(chunks, 2), network.bias()
+    assert combined.r == 3 * config.r + config.bias_r
+    for layer in chunks:
+        expected = chunks[layer].delta().view(2, 3, 32, 48).sum(1) + bias[layer].delta()
+        torch.testing.assert_close(combined[layer].delta(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_grounded_chunks_are_one_least_squares_memory():
+    """Against (K P K' + ridge)^-1 K P over the slots of all three chunks, written out densely."""
+    config = CONFIGS["grounded"]
+    network = build(config)
+    chunks = network(features(config, batch=6))
+    combined, bias = network.combine(chunks, 2), network.bias()
+    assert combined.r == 3 * config.r + config.bias_r
+    for position, t in enumerate(config.targets):
+        whitening = network.grounded_head.whitening_down_proj[position].double()
+        values, vectors = torch.linalg.eigh(torch.eye(48).double() - whitening @ whitening.T)
+        root = vectors @ values.clamp_min(0).sqrt().diag() @ vectors.T
+        keys = chunks[t.name].lora_A.double().view(2, 9, 48)  # K P^1/2
+        gram = keys @ keys.mT
+        ridge = config.grounded.decorrelation_ridge * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+        lora_A = torch.linalg.inv(gram + ridge * torch.eye(9)) @ keys @ root
+        lora_B = chunks[t.name].lora_B.double().view(2, 3, 32, 3).transpose(1, 2).reshape(2, 32, 9)
+        expected = lora_B @ lora_A + bias[t.name].delta().double()
+        torch.testing.assert_close(combined[t.name].delta().double(), expected, rtol=1e-3, atol=1e-4)
     read_only = combined["model.layers.0.q_proj"]
     torch.testing.assert_close(read_only.delta(), bias["model.layers.0.q_proj"].delta().expand(2, -1, -1))
+
+
+def test_a_chunk_given_many_times_counts_once():
+    """What many chunks share must not grow with the document: a plain sum would be eight times as strong."""
+    config = dataclasses.replace(
+        CONFIGS["grounded"], grounded=GroundedConfig(whitening_rank=4, decorrelation_ridge=1e-4)
+    )
+    network = build(config)
+    chunk = network(features(config, batch=1))
+    once, often = network.combine(chunk), network.combine(chunk.index_select(torch.zeros(8, dtype=torch.long)))
+    for t in config.targets:
+        torch.testing.assert_close(once[t.name].delta(), often[t.name].delta(), rtol=1e-2, atol=1e-2)
+
+
+def test_slots_start_on_different_tokens():
+    """They once all chose the same token and no run learned anything (docs/training.md, slot collapse)."""
+    config = dataclasses.replace(CONFIGS["grounded"], r=8)
+    torch.manual_seed(0)
+    network = HyperNetwork(config)
+    source = features(config, batch=1, length=40)
+    output = network.perceiver(source.hidden_states, source.attention_mask)
+    queries = output.queries.view(1, 2, 1, 8, -1)
+    alpha, _ = network.grounded_head.attention(queries, output.context, source.grounded.mask)
+    assert all(len(set(layer.argmax(-1).flatten().tolist())) >= 6 for layer in alpha[0])
 
 
 def test_grounded_slots_answer_to_their_own_keys():
@@ -163,6 +207,7 @@ def test_grounded_slots_answer_to_their_own_keys():
     alpha = torch.nn.functional.one_hot(chosen, 7).float().expand(3, 2, 1, 3, 7)
     head.attention = lambda *_: (alpha, alpha)
     lora_A, lora_B = head(torch.zeros(3, 2, 1, 3, 24), torch.zeros(3, 7, 24), source)["down_proj"]
+    lora_A = torch.stack([head.solve("down_proj", layer, lora_A[:, layer]) for layer in range(2)], dim=1)
     keys = source.keys["down_proj"][:, :, chosen]
     torch.testing.assert_close(lora_A @ keys.mT, torch.eye(3).expand(3, 2, 3, 3), rtol=1e-3, atol=1e-3)
     direction = torch.nn.functional.normalize(source.values[:, chosen], dim=-1)
