@@ -22,9 +22,39 @@ Base = Annotated[
 ]
 Scale = Annotated[float, typer.Option(help="Factor on the adapter's effect.")]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+ChunkTokens = Annotated[
+    int | None,
+    typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
+]
+MaxRank = Annotated[
+    int | None, typer.Option(min=1, help="Truncate the adapter to this rank by SVD.", show_default=False)
+]
+MaxBytes = Annotated[
+    str | None,
+    typer.Option(help="Truncate the adapter by SVD until its weights fit, e.g. 50MB.", show_default=False),
+]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")]
 TopP = Annotated[float, typer.Option(help="Sample from the most likely tokens with this total probability.")]
 TopK = Annotated[int, typer.Option(min=0, help="Sample from this many most likely tokens; 0 is all.")]
 RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 discourages repeated tokens.")]
 FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load the base in 4 bits (needs bitsandbytes).")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run code from the model's repository.")]
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """'50MB', '1.5 GB', '4096' -> bytes; units are powers of 1000, with an i of 1024.
+
+    Raises:
+        InputError: no such size.
+    """
+    if text is None:
+        return None
+    import re
+
+    from shared.errors import InputError
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)(i?)B?\s*", text, re.IGNORECASE)
+    if not match:
+        raise InputError(f"{text!r} is no size", "for example 50MB")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMG".index(unit.upper() or " "))

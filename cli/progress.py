@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from cli import output
 
@@ -20,13 +30,14 @@ def spinner(message: str) -> Iterator[None]:
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that moves a progress bar."""
+def bar(description: str, unit: str | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function (done, total) that moves a progress bar; with a unit it shows how many a second."""
     console = output.stderr()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([_SpeedColumn(unit)] if unit else []),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -35,6 +46,17 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     ) as live:
         task = live.add_task(description, total=None)
         yield lambda done, total: live.update(task, completed=done, total=total)
+
+
+class _SpeedColumn(ProgressColumn):
+    """How many units a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} {self.unit}/s" if task.speed else "")
 
 
 class ProgressReporter:

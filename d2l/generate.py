@@ -3,12 +3,46 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from d2l.cache import ChunkCache
 from d2l.model import D2LModel
 from d2l.reader import DocumentText
+from shared.adapter import PROVENANCE_FILE
 from shared.card import AdapterResult, publish_adapter
 from shared.clock import Stages
+from shared.config import read_json
 from shared.errors import InputError
+from shared.lora import LoraWeights, TruncatedLora
+
+
+@dataclass(frozen=True)
+class RankBudget:
+    """How large an adapter may become.
+
+    Attributes:
+        max_rank: largest rank.
+        max_bytes: largest size of the written factors, two bytes per number.
+    """
+
+    max_rank: int | None = None
+    max_bytes: int | None = None
+
+    def apply(self, weights: LoraWeights) -> TruncatedLora:
+        """Truncate to the budget by SVD of the product; also to the layers' own rank, which loses nothing.
+
+        Raises:
+            InputError: not even rank 1 fits.
+        """
+        limits = [weights.full_rank]
+        if self.max_rank is not None:
+            limits.append(self.max_rank)
+        if self.max_bytes is not None:
+            limits.append(self.max_bytes * weights.r // (2 * weights.num_parameters))
+        if min(limits) < 1:
+            smallest = 2 * weights.num_parameters // weights.r
+            raise InputError(f"the adapter cannot be that small: rank 1 takes {smallest:,} bytes", "raise --max-bytes")
+        return weights.truncate(min(limits))
 
 
 @dataclass(frozen=True)
@@ -17,15 +51,15 @@ class InternalizeOptions:
 
     Attributes:
         chunk_tokens: longest chunk; the hypernetwork's own by default.
-        batch_tokens: tokens encoded at a time, which bounds the memory.
-        max_rank: truncate the adapter to this rank by SVD.
+        memory: bytes for the activations of the chunks that are encoded at a time.
+        budget: truncate the adapter by SVD.
         scale: factor on the whole update.
         dtype: of the written factors.
     """
 
     chunk_tokens: int | None = None
-    batch_tokens: int = 2048
-    max_rank: int | None = None
+    memory: int = 1_000_000_000
+    budget: RankBudget = RankBudget()
     scale: float = 1.0
     dtype: str = "bfloat16"
     force: bool = False
@@ -39,24 +73,33 @@ def internalize(
     *,
     hypernetwork: str,
     stages: Stages,
+    cache: ChunkCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> AdapterResult:
     """Write the adapter of one or more documents.
 
+    Args:
+        cache: chunks that were encoded before, in this run or in one that was cut short.
+        on_progress: called with tokens done and tokens in all.
+
     Raises:
-        InputError: an option out of range, or ``output`` exists.
+        InputError: the budget is too small, or ``output`` exists.
     """
-    if options.max_rank is not None and options.max_rank < 1:
-        raise InputError("--max-rank must be at least 1")
     with stages("generate"):
         chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
-        lora = model.generate(chunks, batch_tokens=options.batch_tokens, on_progress=on_progress)
+        tokens = model.batch_tokens(options.memory)
+        lora = model.generate(chunks, batch_tokens=tokens, cache=cache, on_progress=on_progress)
+        if cache:
+            cache.prune()
     with stages("write"):
-        weights, energy = lora.weights.scaled(options.scale), 1.0
-        if options.max_rank is not None:
-            truncated = weights.truncate(options.max_rank)
-            weights, energy = truncated.weights, truncated.energy_kept
+        truncated = options.budget.apply(lora.weights.scaled(options.scale))
+        weights, energy = truncated.weights, truncated.energy_kept
         names = [Path(document.path).name for document in documents]
+        files = [
+            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
+            for name, d in zip(names, documents, strict=True)
+        ]
+        changes = changed_files(output, files)
         size = publish_adapter(
             output,
             weights,
@@ -65,10 +108,7 @@ def internalize(
             title=f"Document adapter of {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}",
             hypernetwork=hypernetwork,
             source={
-                "files": [
-                    {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
-                    for name, d in zip(names, documents, strict=True)
-                ],
+                "files": files,
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,
                 "energy_kept": energy,
@@ -90,5 +130,27 @@ def internalize(
         extra={
             "pages": sum(d.num_pages or 0 for d in documents),
             "characters": sum(d.num_characters for d in documents),
+            "cached_chunks": lora.num_cached,
+            "changes": changes,
         },
     )
+
+
+def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:
+    """Names of documents added, replaced and removed since an adapter was made; ``None`` if there is none to compare.
+
+    The adapter's ``provenance.json`` is the manifest; the chunk cache saves the work on documents that stayed.
+    """
+    if not (adapter / PROVENANCE_FILE).exists():
+        return None
+    try:
+        source = read_json(adapter / PROVENANCE_FILE, "adapter")["source"]["files"]
+        old = {file["name"]: file["sha256"] for file in source}
+    except (InputError, KeyError, TypeError):
+        return None
+    new = {file["name"]: file["sha256"] for file in files}
+    return {
+        "added": sorted(set(new) - set(old)),
+        "replaced": sorted(name for name in set(new) & set(old) if new[name] != old[name]),
+        "removed": sorted(set(old) - set(new)),
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,6 +17,9 @@ from shared.hypernetwork import HyperNetwork, target_configs
 from shared.lora import LoraWeights
 from shared.targets import find_targets
 
+if TYPE_CHECKING:
+    from d2l.cache import ChunkCache
+
 
 @dataclass(frozen=True)
 class DocumentLora:
@@ -23,12 +27,14 @@ class DocumentLora:
 
     Attributes:
         weights: unbatched, all chunks and the bias joined along the rank.
-        num_chunks, num_tokens: what was encoded; tokens include the template around each chunk.
+        num_chunks, num_tokens: what it was made from; tokens include the template around each chunk.
+        num_cached: chunks whose factors came from the cache.
     """
 
     weights: LoraWeights
     num_chunks: int
     num_tokens: int
+    num_cached: int = 0
 
 
 class D2LModel:
@@ -65,6 +71,14 @@ class D2LModel:
             path, self.config.to_dict(), self.hypernetwork.state_dict(), card=card, dtype=dtype, force=force
         )
 
+    def batch_tokens(self, memory: int) -> int:
+        """Tokens that may be encoded at a time in about ``memory`` bytes of activations (weights not counted)."""
+        itemsize = self.base.placement.dtype.itemsize
+        keys = sum(
+            t.in_features for t in self.config.hypernetwork.targets
+        )  # recorded, stacked, and one copy on the way
+        return max(1, memory // (itemsize * (3 * keys + 64 * self.base.spec.hidden_size)))
+
     def chunk(self, text: str, chunk_tokens: int | None = None) -> list[Chunk]:
         """Cut a document as this hypernetwork was trained to see it."""
         cut = chunk_tokens_equally if self.config.chunking == "tokens" else chunk_text
@@ -76,30 +90,39 @@ class D2LModel:
         chunks: list[Chunk],
         *,
         batch_tokens: int = 2048,
+        cache: "ChunkCache | None" = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> DocumentLora:
         """One forward pass over every chunk, in batches of at most ``batch_tokens`` tokens (padding included).
 
         Args:
-            on_progress: called with chunks done and chunks in all after each batch.
+            cache: where factors of chunks are looked up and kept.
+            on_progress: called with tokens done and tokens in all after each batch.
         """
-        parts, tokens, done = [], 0, 0
-        for batch in batches(chunks, batch_tokens):
-            encoded = encode_chunks(self.base, self.config, batch)
-            features = encoded.features
-            if self.base.placement.dtype != torch.float32:
-                with torch.autocast(self.base.device.type, self.base.placement.dtype):
-                    weights = self.hypernetwork(features)
-            else:
+        parts = [cache.get(chunk) if cache else None for chunk in chunks]
+        missing = [index for index, part in enumerate(parts) if part is None]
+        num_cached = len(chunks) - len(missing)
+        total = sum(len(chunk.ids) for chunk in chunks)
+        done = total - sum(len(chunks[index].ids) for index in missing)
+        if on_progress:
+            on_progress(done, total)
+        dtype = self.base.placement.dtype
+        for batch in batches([chunks[index] for index in missing], batch_tokens):
+            features = encode_chunks(self.base, self.config, batch).features
+            with torch.autocast(self.base.device.type, dtype, enabled=dtype != torch.float32):
                 weights = self.hypernetwork(features)
-            # Factors leave the device as they come: a long document needs no more memory than one batch.
-            parts.append(weights.to(device="cpu", dtype=torch.float32).group(1).unbind()[0])
-            tokens += encoded.num_tokens
-            done += len(batch)
+            # Factors leave the device as they come: a long document needs no more memory there than one batch.
+            made = weights.to(device="cpu", dtype=dtype).unbind()
+            if cache:
+                cache.put(batch, made)
+            for part in made:
+                parts[missing.pop(0)] = part
+            done += sum(len(chunk.ids) for chunk in batch)
             if on_progress:
-                on_progress(done, len(chunks))
-        factors = LoraWeights.concat(parts).scaled(self.config.chunk_scale(len(chunks)))
-        return DocumentLora(self.hypernetwork.join(factors), len(chunks), tokens)
+                on_progress(done, total)
+        factors = LoraWeights.concat([part.to(torch.float32) for part in parts])
+        weights = self.hypernetwork.join(factors.scaled(self.config.chunk_scale(len(chunks))))
+        return DocumentLora(weights, len(chunks), total, num_cached)
 
 
 def _check_targets(config: D2LConfig, base: BaseModel) -> None:

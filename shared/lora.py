@@ -91,6 +91,11 @@ class LoraWeights(Mapping[str, LoraFactors]):
         return lora_A.shape[0] if lora_A.dim() == 3 else None
 
     @property
+    def full_rank(self) -> int:
+        """The largest rank that a delta W can have: a higher one is the same update in more bytes."""
+        return max(min(f.lora_A.shape[-1], f.lora_B.shape[-2]) for f in self.values())
+
+    @property
     def num_parameters(self) -> int:
         return sum(f.lora_A.numel() + f.lora_B.numel() for f in self.values())
 

@@ -117,5 +117,79 @@ def tasks(
     output.result(output.table(title, ["task", *result.mean], rows), result.to_dict())
 
 
+def niah(
+    lengths: Annotated[str, typer.Option(help="Document lengths in tokens.")] = "128,512,2048,8192",
+    depths: Annotated[int, typer.Option(min=1, help="Depths from the first to the last sentence.")] = 10,
+    samples: Annotated[int, typer.Option(min=1, help="Documents per length and depth.")] = 1,
+    haystack: Annotated[
+        Path | None,
+        typer.Option(help="Real prose: several differently worded needles, one is asked for.", show_default=False),
+    ] = None,
+    max_rank: options.MaxRank = None,
+    max_bytes: options.MaxBytes = None,
+    chunk_tokens: options.ChunkTokens = None,
+    context: Annotated[
+        bool, typer.Option("--context/--no-context", help="Also ask the base with the text in its prompt.")
+    ] = True,
+    plot: Annotated[Path | None, typer.Option(help="Write a heat map (PNG, SVG or PDF).", show_default=False)] = None,
+    hypernet: options.Hypernet = None,
+    base: options.Base = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Needle in a haystack: hide a number in a long document, make its adapter, and ask for the number.
+
+    Example: hyperlora eval niah --lengths 128,1024,8192 --plot niah.png
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from cli.plots import niah_heatmap, require_matplotlib
+    from shared.errors import InputError
+    from shared.registry import find_hypernetwork
+
+    try:
+        wanted = [int(part) for part in lengths.split(",")]
+    except ValueError:
+        raise InputError(f"--lengths {lengths!r} is no list of numbers", "for example --lengths 128,1024") from None
+    if plot is not None:
+        require_matplotlib()
+    prose = None
+    if haystack is not None:
+        from d2l.reader import read_document
+
+        prose = read_document(str(haystack)).text
+    entry = find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    from d2l.generate import RankBudget
+    from d2l.model import D2LModel
+    from d2l.niah import evaluate_niah
+
+    budget = RankBudget(max_rank, options.parse_bytes(max_bytes))
+    model = D2LModel.from_pretrained(entry.path, loaded)
+    with bar("documents") as move:
+        result = evaluate_niah(
+            model,
+            wanted,
+            num_depths=depths,
+            samples=samples,
+            haystack=prose,
+            chunk_tokens=chunk_tokens,
+            reduce=lambda weights: budget.apply(weights).weights,
+            with_context=context,
+            seed=seed,
+            on_progress=move,
+            facts={"hypernetwork": entry.name, "haystack": haystack.name if haystack else "noise", "depths": depths},
+        )
+    title = f"needle in a haystack: {depths * samples} documents per length"
+    rows = [[str(length), s["rank"], s["adapter"], s["context"]] for length, s in result.lengths.items()]
+    if plot is not None:
+        niah_heatmap(result.cells, plot, f"{entry.name}, {'real prose' if haystack else 'noise'}")
+        output.note(f"heat map: {plot}")
+    output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
+
+
 app.command("docqa")(handled(docqa))
+app.command("niah")(handled(niah))
 app.command("tasks")(handled(tasks))

@@ -5,7 +5,7 @@ no entity name parts, statement wordings or question wordings with training docu
 """
 
 from d2l.synthetic.documents import Document, Draft, draft_document, long_document, synthetic_document, wordings
-from d2l.synthetic.needles import NEEDLE_QUESTION, needle_document, noise
+from d2l.synthetic.needles import NEEDLE_QUESTION, needle_document, noise, prose_needle_document
 from d2l.synthetic.questions import NOT_IN_DOCUMENT, Question
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "long_document",
     "needle_document",
     "noise",
+    "prose_needle_document",
     "synthetic_document",
     "wordings",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from d2l.synthetic.documents import Document
 from d2l.synthetic.questions import Question
@@ -47,6 +48,56 @@ def needle_document(
 def noise(num_words: int, *, start: int = 0) -> str:
     """The haystack alone, from sentence number ``start`` of its cycle on."""
     return " ".join(_noise_sentences(num_words, start))
+
+
+PLACES = ("Lisbon", "Oslo", "Nairobi", "Quito", "Hanoi", "Perth", "Tunis", "Riga", "Lima", "Seoul", "Cork", "Basel")
+# Statement and question word the same fact differently; {place} tells the needles of one document apart.
+PROSE_NEEDLES = (
+    ("The storage unit in {place} opens with the code {number}.", "Which code opens the storage unit in {place}?"),
+    (
+        "Anyone calling the office in {place} should dial {number}.",
+        "What is the phone extension of the {place} office?",
+    ),
+    (
+        "In {place}, the parcel was registered under {number}.",
+        "Under which number was the parcel in {place} registered?",
+    ),
+    ("Room {number} is reserved for the delegation from {place}.", "Which room does the {place} delegation have?"),
+    ("Our invoice to the client in {place} carries the number {number}.", "What is the invoice number for {place}?"),
+    ("The bus to {place} leaves from bay {number}.", "From which bay does the bus to {place} leave?"),
+)
+
+
+def prose_needle_document(
+    index: int, prose: str, *, seed: int, num_words: int, depth: float, num_needles: int = 3
+) -> Document:
+    """Several needles of varied wording in real prose, one of which is asked for.
+
+    Args:
+        prose: text to cut the haystack from, at a place drawn for each document; repeated if it is too short.
+        num_words: words of the haystack.
+        depth: where the asked needle stands, 0 (first) to 1 (last); the others stand anywhere.
+
+    Raises:
+        ValueError: prose without words, or a depth outside 0 to 1.
+    """
+    rng = random.Random(f"{seed}/prose-needle/{index}")
+    sentences = [sentence for sentence in re.split(r"(?<=[.!?])\s+", prose) if sentence.strip()]
+    if not sentences or not 0 <= depth <= 1:
+        raise ValueError("the haystack needs words, and a depth between 0 and 1")
+    start, haystack, words = rng.randrange(len(sentences)), [], 0
+    while words < num_words:
+        haystack.append(sentences[(start + len(haystack)) % len(sentences)])
+        words += len(haystack[-1].split())
+    places = rng.sample(PLACES, num_needles)
+    facts = [(rng.choice(PROSE_NEEDLES), place, str(rng.randint(1000, 9999))) for place in places]
+    (statement, question), place, number = facts[0]
+    at = round(depth * len(haystack))
+    haystack.insert(at, statement.format(place=place, number=number))
+    for (other, _), elsewhere, figure in facts[1:]:
+        haystack.insert(rng.randint(0, len(haystack)), other.format(place=elsewhere, number=figure))
+    asked = Question(question.format(place=place), number, (number,), "fact")
+    return Document(" ".join(haystack), (asked,), "prose needle", "validation")
 
 
 def _noise_sentences(num_words: int, start: int = 0) -> list[str]:

@@ -1,6 +1,7 @@
 """Documents through the whole D2L path on a tiny base model."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -94,6 +95,26 @@ def test_chunks_are_tokenised_like_training_contexts(trained_tokenizer):
     assert chunk_text(trained_tokenizer, text, 1000) == [wrap(tokens(text))]
     halves = chunk_text(trained_tokenizer, text, len(tokens(text)) // 2 + 4)
     assert halves == [wrap(tokens(half)) for half in text.split("\n\n")]
+
+
+@pytest.mark.parametrize("paragraphs", [True, False])
+def test_an_insertion_leaves_far_chunks_as_they_were(trained_tokenizer, paragraphs):
+    rng = random.Random(0)
+    words = ["ferry", "keeper", "herring", "totals", "six", "leaves", "carries", "writes"]
+    sentences = ["The " + " ".join(rng.choices(words, k=rng.randint(4, 14))) + ". " for _ in range(1000)]
+    if paragraphs:
+        sentences = [s + "\n\n" if i % 7 == 6 else s for i, s in enumerate(sentences)]
+
+    def chunks(parts):
+        return chunk_text(trained_tokenizer, "".join(parts), 64)
+
+    before = chunks(sentences)
+    after = chunks([*sentences[:490], *["The keeper writes six totals. "] * 7, *sentences[490:]])
+    assert len(before) > 150
+    kept = {tuple(c.ids) for c in before} & {tuple(c.ids) for c in after}
+    assert len(kept) >= len(before) - 24  # three segments of at most 8 chunks
+    shifted = chunks(sentences[1:])  # an edit at the start must not move all borders behind it
+    assert len({tuple(c.ids) for c in before} & {tuple(c.ids) for c in shifted}) >= len(before) - 40
 
 
 def test_a_word_longer_than_a_chunk_is_cut(trained_tokenizer):

@@ -1,0 +1,53 @@
+"""Plots of measurements; matplotlib is an optional dependency."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import InputError
+
+if TYPE_CHECKING:
+    from d2l.niah import NiahCell
+
+
+def require_matplotlib() -> None:
+    """Fail before the measurement and not after it.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib", "pip install 'hyperlora[plot]'")
+
+
+def niah_heatmap(cells: Sequence["NiahCell"], path: Path, title: str) -> None:
+    """Accuracy by length (columns) and depth (rows), adapter beside the text in the prompt."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lengths, depths = sorted({c.length for c in cells}), sorted({c.depth for c in cells})
+    modes = ["adapter"] + ["context"] * any(c.context is not None for c in cells)
+    figure, axes = pyplot.subplots(
+        1, len(modes), figsize=(1.5 + (1.2 + 0.8 * len(lengths)) * len(modes), 4), sharey=True, squeeze=False
+    )
+    names = {"adapter": "adapter, nothing in the prompt", "context": "base model, text in the prompt"}
+    for axis, mode in zip(axes[0], modes, strict=True):
+        grid = [[float("nan")] * len(lengths) for _ in depths]
+        for cell in cells:
+            value = getattr(cell, mode)
+            if value is not None:
+                grid[depths.index(cell.depth)][lengths.index(cell.length)] = value
+        image = axis.imshow(grid, vmin=0, vmax=1, cmap="RdYlGn", aspect="auto")
+        axis.set_title(names[mode], fontsize=9)
+        axis.set_xticks(range(len(lengths)), [f"{length:,}" for length in lengths])
+        axis.set_xlabel("document, tokens")
+        axis.set_yticks(range(len(depths)), [f"{depth:.0%}" for depth in depths])
+    axes[0][0].set_ylabel("needle's depth")
+    figure.colorbar(image, ax=axes[0].tolist(), label="needles found")
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    pyplot.close(figure)

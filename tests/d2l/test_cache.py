@@ -1,0 +1,172 @@
+"""The chunk cache: equal adapters, no work done twice, nothing broken by damage."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from d2l import model as model_module
+from d2l.cache import ChunkCache
+from d2l.generate import InternalizeOptions, RankBudget, changed_files, internalize
+from d2l.reader import DocumentText
+from shared.adapter import read_adapter
+from shared.clock import Stages
+from shared.errors import InputError
+from tests.d2l.test_d2l import make_model
+
+TEXT = " ".join(f"Pier {i} has {i * i} barrels." for i in range(20))
+
+
+@pytest.fixture
+def model(tiny_base):
+    return make_model(tiny_base)
+
+
+@pytest.fixture
+def cache(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYPERLORA_HOME", str(tmp_path / "home"))
+    return ChunkCache.for_model(model, tmp_path)
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """Token ids of every chunk that the base model really sees."""
+    seen = []
+    real = model_module.encode_chunks
+    monkeypatch.setattr(
+        model_module, "encode_chunks", lambda base, config, chunks: seen.extend(chunks) or real(base, config, chunks)
+    )
+    return seen
+
+
+def assert_equal(one, two):
+    for name in one:
+        assert torch.equal(one[name].lora_A, two[name].lora_A) and torch.equal(one[name].lora_B, two[name].lora_B)
+
+
+def test_cached_factors_give_the_same_adapter(model, cache, encoded):
+    chunks = model.chunk(TEXT, 50)
+    plain = model.generate(chunks)
+    encoded.clear()
+    first = model.generate(chunks, cache=cache)
+    assert encoded == chunks and first.num_cached == 0
+    second = model.generate(chunks, cache=cache)
+    assert encoded == chunks and second.num_cached == len(chunks) and second.num_tokens == first.num_tokens
+    assert_equal(plain.weights, first.weights)
+    assert_equal(plain.weights, second.weights)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(model, cache, encoded):
+    chunks = model.chunk(TEXT, 50)
+
+    def interrupt(done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(chunks, batch_tokens=1, cache=cache, on_progress=interrupt)
+    assert 0 < len(encoded) < len(chunks)
+    model.generate(chunks, cache=cache)
+    assert encoded == chunks  # each of them once
+
+
+def test_an_edit_encodes_only_what_changed(model, cache, encoded):
+    sections = [f"Section {i}. " + f"The keeper of pier {i} writes {i * 37} totals. " * 6 for i in range(30)]
+    before = model.chunk("\n\n".join(sections), 100)
+    model.generate(before, cache=cache)
+    encoded.clear()
+    sections[15] = "Section 15. It was closed."
+    after = model.chunk("\n\n".join(sections), 100)
+    assert model.generate(after, cache=cache).num_cached == len(after) - len(encoded)
+    assert 0 < len(encoded) < len(after) / 2
+
+
+def test_damaged_files_are_computed_again(model, cache, encoded):
+    chunks = model.chunk(TEXT, 50)
+    model.generate(chunks, cache=cache)
+    files = sorted(cache.directory.iterdir())
+    assert len(files) == len(chunks)
+    files[0].write_bytes(b"junk")
+    files[1].unlink()
+    encoded.clear()
+    assert model.generate(chunks, cache=cache).num_cached == len(chunks) - 2 and len(encoded) == 2
+
+
+def test_what_changes_the_factors_changes_the_cache(model, cache, tmp_path):
+    same = ChunkCache.for_model(model, tmp_path)
+    assert same.directory == cache.directory
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+    model.config = dataclasses.replace(model.config, chunk_gain=1.0)
+    (tmp_path / "model.safetensors").unlink()
+    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+
+
+def test_a_read_only_home_only_means_more_work(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    blocked = ChunkCache(tmp_path / "file" / "chunks")  # no directory can be made there
+    chunks = model.chunk(TEXT, 50)
+    assert model.generate(chunks, cache=blocked).num_cached == 0
+
+
+def test_the_oldest_chunks_are_dropped_first(model, cache):
+    import os
+
+    chunks = model.chunk(TEXT, 50)
+    model.generate(chunks, cache=cache)
+    for age, chunk in enumerate(chunks):
+        os.utime(cache._file(chunk), (1000 - age, 1000 - age))
+    assert cache.get(chunks[-1]) is not None  # used: now the newest
+    size = cache._file(chunks[0]).stat().st_size
+    cache.prune(2 * size)
+    assert [cache.get(chunk) is not None for chunk in chunks] == [True] + [False] * (len(chunks) - 2) + [True]
+
+
+def document(name, text):
+    return DocumentText(
+        path=name, text=text, sha256=str(hash(text)), num_pages=None, num_characters=len(text), mime_type="text/plain"
+    )
+
+
+def test_the_adapter_is_the_manifest_of_its_documents(model, tmp_path):
+    output = tmp_path / "a"
+
+    def run(*documents, **options):
+        return internalize(
+            model, list(documents), output, InternalizeOptions(**options), hypernetwork="h", stages=Stages()
+        )
+
+    first, second = document("one.txt", TEXT), document("two.txt", TEXT[:100])
+    assert run(first, second).extra["changes"] is None
+    again = run(first, document("two.txt", "New text."), document("three.txt", "More."), force=True)
+    assert again.extra["changes"] == {"added": ["three.txt"], "replaced": ["two.txt"], "removed": []}
+    assert run(first, force=True).extra["changes"]["removed"] == ["three.txt", "two.txt"]
+    assert changed_files(tmp_path / "nothing", []) is None
+
+
+def test_a_byte_budget_is_kept_and_an_impossible_one_refused(model, tmp_path):
+    lora = model.generate(model.chunk(TEXT, 50)).weights
+    per_rank = 2 * lora.num_parameters // lora.r
+    truncated = RankBudget(max_bytes=5 * per_rank + 1).apply(lora)
+    assert truncated.weights.r == 5 and 0 < truncated.energy_kept < 1
+    with pytest.raises(InputError, match="rank 1 takes"):
+        RankBudget(max_bytes=per_rank - 1).apply(lora)
+    assert RankBudget(max_rank=3, max_bytes=5 * per_rank).apply(lora).weights.r == 3
+    result = internalize(
+        model,
+        [document("one.txt", TEXT)],
+        tmp_path / "small",
+        InternalizeOptions(budget=RankBudget(max_bytes=5 * per_rank)),
+        hypernetwork="h",
+        stages=Stages(),
+    )
+    assert read_adapter(tmp_path / "small").weights.r == result.rank == 5
+
+
+def test_a_rank_beyond_the_layers_own_is_cut_without_loss(model):
+    lora = model.generate(model.chunk(TEXT, 8)).weights
+    assert lora.r > lora.full_rank
+    cut = RankBudget().apply(lora)
+    assert cut.weights.r == lora.full_rank and cut.energy_kept == pytest.approx(1)
+    for name in lora:
+        torch.testing.assert_close(cut.weights[name].delta(), lora[name].delta(), rtol=1e-3, atol=1e-4)
