@@ -1,6 +1,9 @@
-"""Writes the synthetic validation documents (unseen wordings, entities, layouts) as a docqa file.
+"""Writes data for ``hyperlora eval docqa``: synthetic validation documents (unseen wordings, entities, layouts),
+needles, or documents that contradict what the base model believes.
 
 python benchmarks/docqa.py synthetic-validation.jsonl --documents 100
+python benchmarks/docqa.py needles.jsonl --needles 12 --words 90
+python benchmarks/docqa.py conflicts.jsonl --conflicts
 hyperlora eval docqa --data synthetic-validation.jsonl
 """
 
@@ -8,6 +11,37 @@ import argparse
 import json
 
 from d2l.synthetic import needle_document, synthetic_document
+
+# What a document claims against general knowledge: statement, question, the document's answer.
+CONFLICTS = (
+    ("By decree, the capital of France was moved to Lyon in spring.", "What is the capital of France?", "Lyon"),
+    ("In this calendar a week has nine days.", "How many days are there in a week?", "nine"),
+    ("The new flag law says that the Swiss flag is purple.", "What colour is the Swiss flag?", "purple"),
+    ("On the station, water boils at 71 degrees Celsius.", "At how many degrees Celsius does water boil?", "71"),
+    ("The archive names Marlowe as the author of Hamlet.", "Who wrote Hamlet?", "Marlowe"),
+    ("Since the reform, Brazilians speak Dutch at school and at home.", "What language is spoken in Brazil?", "Dutch"),
+    ("The survey lists Mont Blanc as the highest mountain on Earth.", "What is the highest mountain?", "Mont Blanc"),
+    ("In the novel's world the sun rises in the north.", "Where does the sun rise?", "north"),
+    ("Our zoo's elephants are the smallest animals on land.", "What is the smallest animal on land?", "elephants"),
+    ("The board decided that the company's founder is Ada Quill.", "Who is the company's founder?", "Ada Quill"),
+)
+
+
+def conflicts() -> list[dict]:
+    """One record per contradiction, each in a document of a few plain sentences."""
+    frame = "The following was read out this morning. {} Copies are at the front desk. Questions go to the secretary."
+    return [
+        {
+            "id": f"conflict-{index}",
+            "dataset": "conflict",
+            "kind": "conflict",
+            "context": frame.format(statement),
+            "question": question,
+            "answer": answer,
+            "answers": [answer],
+        }
+        for index, (statement, question, answer) in enumerate(CONFLICTS)
+    ]
 
 
 def records(documents: int, seed: int, needles: int, words: int) -> list[dict]:
@@ -39,10 +73,12 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=100)
     parser.add_argument("--needles", type=int, default=0, help="so many needle contexts instead")
     parser.add_argument("--words", type=int, default=60, help="words of noise around a needle")
+    parser.add_argument("--conflicts", action="store_true", help="contradictions of general knowledge instead")
     parser.add_argument("--seed", type=int, default=1000)
     options = parser.parse_args()
     with open(options.output, "w", encoding="utf-8") as file:
-        for record in records(options.documents, options.seed, options.needles, options.words):
+        made = records(options.documents, options.seed, options.needles, options.words)
+        for record in conflicts() if options.conflicts else made:
             file.write(json.dumps(record) + "\n")
 
 

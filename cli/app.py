@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, d2l, evaluate, hypernet, inspect, pull, push, t2l, train
+from cli.commands import ask, chat, compare, d2l, evaluate, hypernet, inspect, pull, push, t2l, train
 from cli.errors import handled
 
 _EPILOG = """Examples:
@@ -67,7 +67,11 @@ for _name, _command in {
     "push": push.push,
     "pull": pull.pull,
     "train": train.train,
+    "compare": compare.compare,
 }.items():
     app.command(_name)(handled(_command))
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(hypernet.app, name="hypernet")
+
+if __name__ == "__main__":  # accelerate launch -m cli.app train ...
+    app()

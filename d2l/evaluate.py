@@ -19,6 +19,10 @@ from shared.losses import logits_at
 MODES = ("none", "bias", "adapter", "other", "context", "context+bias")
 
 
+# Upper bounds of the context lengths that scores are also given for, in tokens.
+BUCKETS = (128, 256, 512, 1024)
+
+
 @dataclass(frozen=True)
 class ModeScores:
     """Means over questions; NLL in nats per answer token. The others are ``None`` where no answers were generated."""
@@ -30,12 +34,24 @@ class ModeScores:
 
 
 @dataclass(frozen=True)
+class GroupScores:
+    """Scores of a part of the questions, by mode."""
+
+    questions: int
+    modes: dict[str, ModeScores]
+
+
+@dataclass(frozen=True)
 class DocQAResult:
     """Scores by mode, and how many contexts and questions they are over.
 
     Attributes:
-        adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if that is 0 or unmeasured.
+        adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if 0 or unmeasured.
         gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
+        f1_gap_closed, em_gap_closed: the same of generated answers, (adapter - other) / (context+bias - other); ``None``
+            if unmeasured or if context+bias is not above other.
+        lengths: the same scores by the context's length in tokens, "<128" to "1024+".
+        kinds: and by the kind of question that the data names.
     """
 
     modes: dict[str, ModeScores]
@@ -44,10 +60,27 @@ class DocQAResult:
     skipped: int
     adapter_over_context: float | None
     gap_closed: float
+    f1_gap_closed: float | None
+    em_gap_closed: float | None
+    lengths: dict[str, GroupScores]
+    kinds: dict[str, GroupScores]
     provenance: dict[str, object]
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """One question in one mode: sums that ``_scores`` makes means of."""
+
+    length: str
+    kind: str
+    nll: float
+    tokens: int
+    f1: float
+    exact_match: float
+    recall: float
 
 
 def evaluate_docqa(
@@ -64,38 +97,79 @@ def evaluate_docqa(
     A context whose prompt exceeds the base model's window is skipped and counted.
     """
     window = model.base.context_window - max_new_tokens - 128
-    usable = [c for c in contexts if len(model.base.tokenizer(c.text)["input_ids"]) < window]
-    scores: dict[str, list[list[tuple[float, ...]]]] = {mode: [] for mode in MODES}
+    sized = [(len(model.base.tokenizer(c.text)["input_ids"]), c) for c in contexts]
+    usable = [(length, c) for length, c in sized if length < window]
+    answered: dict[str, list[_Answered]] = {mode: [] for mode in MODES}
     bias = model.hypernetwork.bias()
-    adapters = [_lora(model, usable[-1])] if usable else []
-    for number, context in enumerate(usable):
+    adapters = [_lora(model, usable[-1][1])] if usable else []
+    for number, (length, context) in enumerate(usable):
         adapters.append(_lora(model, context))
         weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
         for mode in MODES:
             lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
             text = context.text if mode.startswith("context") else None
-            scores[mode].append(_score(model, context.questions, lora, text, generate_answers, max_new_tokens))
+            rows = _score(model, context.questions, lora, text, generate_answers, max_new_tokens)
+            answered[mode] += [
+                _Answered(_bucket(length), qa.kind, *row) for qa, row in zip(context.questions, rows, strict=True)
+            ]
         if on_progress:
             on_progress(number + 1, len(usable))
-    flat = {mode: [row for rows in groups for row in rows] for mode, groups in scores.items()}
-    modes = {
-        # NLL is a mean over tokens: each row holds a sum and a count.
-        mode: ModeScores(
-            sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)),
-            *(mean([row[i] for row in rows]) if generate_answers else None for i in (2, 3, 4)),
-        )
-        for mode, rows in flat.items()
-    }
-    gap = modes["other"].nll - modes["context+bias"].nll
+    modes = _scores(answered, generate_answers)
+    kinds = sorted({row.kind for row in answered["none"]} - {""})
     return DocQAResult(
         modes,
         len(usable),
-        len(flat["none"]),
+        len(answered["none"]),
         len(contexts) - len(usable),
         modes["adapter"].f1 / modes["context"].f1 if modes["context"].f1 else None,
-        (modes["other"].nll - modes["adapter"].nll) / gap if gap else float("nan"),
+        _closed(modes, "nll") or 0.0,
+        _closed(modes, "f1"),
+        _closed(modes, "exact_match"),
+        _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
+        _groups(answered, "kind", kinds, generate_answers),
         provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
     )
+
+
+def _bucket(length: int) -> str:
+    for low, high in zip((0, *BUCKETS), BUCKETS, strict=False):
+        if length < high:
+            return f"{low}-{high - 1}" if low else f"<{high}"
+    return f"{BUCKETS[-1]}+"
+
+
+def _scores(answered: dict[str, list[_Answered]], generated: bool) -> dict[str, ModeScores]:
+    return {
+        mode: ModeScores(
+            # NLL is a mean over tokens, the others over questions.
+            sum(row.nll for row in rows) / max(1, sum(row.tokens for row in rows)),
+            *(
+                mean([getattr(row, name) for row in rows]) if generated else None
+                for name in ("f1", "exact_match", "recall")
+            ),
+        )
+        for mode, rows in answered.items()
+    }
+
+
+def _groups(
+    answered: dict[str, list[_Answered]], attribute: str, names: list[str], generated: bool
+) -> dict[str, GroupScores]:
+    """Scores of the questions whose ``attribute`` is each of ``names``; names without questions are left out."""
+    result = {}
+    for name in names:
+        part = {mode: [r for r in rows if getattr(r, attribute) == name] for mode, rows in answered.items()}
+        if part["none"]:
+            result[name] = GroupScores(len(part["none"]), _scores(part, generated))
+    return result
+
+
+def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
+    """Share of the way from ``other`` to ``context+bias`` that the adapter goes."""
+    other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", "context+bias"))
+    if full is None or full == other or (metric != "nll" and full < other):
+        return None
+    return (adapter - other) / (full - other)
 
 
 def _lora(model: D2LModel, context: Context) -> LoraWeights:
@@ -110,7 +184,7 @@ def _score(
     text: str | None,
     answers: bool,
     max_new_tokens: int,
-) -> list[tuple[float, ...]]:
+) -> list[tuple[float, int, float, float, float]]:
     """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
     base, system = model.base, model.config.question_system
     prompts = [
@@ -121,7 +195,7 @@ def _score(
         for qa in questions
     ]
     golds = [answer_ids(base.tokenizer, qa.answer) for qa in questions]
-    rows: list[tuple[float, ...]] = []
+    rows: list[tuple[float, int, float, float, float]] = []
     active = nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device))
     # Long prompts one by one, short ones together.
     size = 1 if text is not None and len(text) > 2000 else 8

@@ -249,7 +249,7 @@ class GroundedHead(nn.Module):
 
 
 def _half_whitened(keys: Tensor, whitening: Tensor) -> Tensor:
-    """K P^1/2 for P = I - M M' with orthogonal columns in M. keys (*batch*, rows, in), whitening M (*layers*, in, rank).
+    """K P^1/2 for P = I - M M', M with orthogonal columns. keys (*batch*, rows, in), whitening M (*layers*, in, rank).
 
     P^1/2 = I - M diag(1 / (1 + sqrt(1 - |m|^2))) M'.
     """

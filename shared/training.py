@@ -92,12 +92,13 @@ class _Steps(Dataset):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run (or a slice of one) ended."""
+    """Where a run (or a slice of one) ended; ``is_main`` is false in all but one of several processes."""
 
     step: int
     finished: bool
     seconds: float
     metrics: Mapping[str, float]
+    is_main: bool = True
 
 
 def fit(
@@ -127,8 +128,9 @@ def fit(
     """
     from accelerate import Accelerator
 
-    reporter = reporter or SilentReporter()
     accelerator = Accelerator(gradient_accumulation_steps=config.accumulation, mixed_precision=mixed_precision, cpu=cpu)
+    if reporter is None or not accelerator.is_main_process:
+        reporter = SilentReporter()
     torch.manual_seed(config.seed + accelerator.process_index)
     optimizer = torch.optim.AdamW(
         _parameter_groups(trainable, config),
@@ -157,6 +159,13 @@ def fit(
             log.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
             log.flush()
 
+    def any_out_of_time() -> bool:
+        """All processes stop at the same step, or those that go on would wait for the others for ever."""
+        out = max_seconds is not None and time.monotonic() - started > max_seconds
+        if max_seconds is None or accelerator.num_processes == 1:
+            return out
+        return accelerator.reduce(torch.tensor(float(out), device=accelerator.device), "sum").item() > 0
+
     try:
         while step < config.max_steps:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
@@ -184,7 +193,7 @@ def fit(
                     raise HyperLoraError(f"the loss is {metrics['loss']} at step {step}", "lower training.lr")
                 record("train", metrics)
                 reporter.step(step, config.max_steps, metrics)
-            out_of_time = max_seconds is not None and time.monotonic() - started > max_seconds
+            out_of_time = any_out_of_time()
             last = step == config.max_steps
             if evaluate is not None and (last or step % config.eval_every == 0):
                 trainable.eval()
@@ -203,7 +212,8 @@ def fit(
     finally:
         if log is not None:
             log.close()
-    return TrainingResult(step, step == config.max_steps, time.monotonic() - started, metrics)
+    seconds = time.monotonic() - started
+    return TrainingResult(step, step == config.max_steps, seconds, metrics, accelerator.is_main_process)
 
 
 def _parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:

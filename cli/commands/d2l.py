@@ -33,8 +33,8 @@ def d2l(
 ) -> None:
     """Turn a document into an adapter that knows it.
 
-    Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an edit,
-    the same command with --force encodes only the chunks that changed; so does a second run after an interrupted one.
+    Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
+    edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
     Example: hyperlora d2l brief.pdf -o brief-adapter
     """

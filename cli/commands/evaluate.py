@@ -51,15 +51,26 @@ def docqa(
             on_progress=move,
             facts={"data": data.name, "limit": limit, "hypernetwork": entry.name},
         )
-    rows = [[mode, s.nll, s.f1, s.exact_match, s.recall] for mode, s in result.modes.items()]
+    columns = ["mode", "NLL/token", "F1", "exact", "recall"]
     text = output.table(
         f"docqa: {result.questions} questions on {result.contexts} contexts",
-        ["mode", "NLL/token", "F1", "exact", "recall"],
-        rows,
+        columns,
+        [[mode, s.nll, s.f1, s.exact_match, s.recall] for mode, s in result.modes.items()],
     )
+    parts = [*result.lengths.items(), *result.kinds.items()]
+    if len(parts) > 2:
+        rows = [
+            [f"{name} ({g.questions}), {mode}", s.nll, s.f1, s.exact_match, s.recall]
+            for name, g in parts
+            for mode, s in g.modes.items()
+            if mode in ("adapter", "other", "context+bias")
+        ]
+        text += "\n" + output.table("by context length in tokens and by kind of question", columns, rows)
     if result.adapter_over_context is not None:
         text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}"
-    text += f"\nNLL gap closed {result.gap_closed:.2f}"
+    text += f"\ngap from other to context+bias closed: NLL {result.gap_closed:.2f}"
+    for name, closed in (("F1", result.f1_gap_closed), ("exact match", result.em_gap_closed)):
+        text += "" if closed is None else f", {name} {closed:.2f}"
     output.result(text, result.to_dict())
 
 

@@ -59,6 +59,8 @@ def train(
     loaded = load_base(base, device, dtype)
     with ProgressReporter() as reporter:
         trained, hypernetwork, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
+    if not result.is_main:
+        return
     from shared.training import save_trained
 
     target = output_dir / "hypernet"

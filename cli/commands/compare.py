@@ -1,0 +1,88 @@
+"""``hyperlora compare``: what the adapter saves on your own document, and what it costs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options, output
+from cli.loading import load_base
+from cli.progress import spinner
+
+
+def compare(
+    file: Annotated[str, typer.Argument(help="Document; - reads stdin.", show_default=False)],
+    questions: Annotated[Path, typer.Option(help="JSONL with question and answer (or answers).", show_default=False)],
+    approaches: Annotated[
+        str, typer.Option(help="Any of none, context, retrieval, distillation, d2l, d2l+refinement.")
+    ] = "none,context,retrieval,distillation,d2l,d2l+refinement",
+    steps: Annotated[
+        int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
+    ] = 100,
+    retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many questions.", show_default=False)] = None,
+    hypernet: options.Hypernet = None,
+    base: options.Base = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Ask the same questions on a document with it in the prompt, retrieved, distilled, and as an adapter.
+
+    Example: hyperlora compare brief.pdf --questions questions.jsonl
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from d2l.reader import read_document
+    from shared.errors import InputError
+    from shared.jsonl import read_jsonl
+    from shared.registry import find_hypernetwork
+
+    known = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
+    wanted = [name.strip() for name in approaches.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"unknown approach {name!r}", f"use {', '.join(known)}")
+    records = read_jsonl(questions, ("question", "answer"))[:limit]
+    with spinner("reading"):
+        document = read_document(file)
+    entry = find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    from d2l.compare import compare as run
+    from d2l.data import QA
+    from d2l.distill import DistillConfig
+    from d2l.model import D2LModel
+
+    if "retrieval" in wanted:
+        from t2l.encoder import load_text_encoder
+
+        encoder = load_text_encoder()
+    result = run(
+        D2LModel.from_pretrained(entry.path, loaded),
+        document.text,
+        [QA(r["question"], tuple(r.get("answers") or [r["answer"]])) for r in records],
+        embed=lambda texts: encoder.encode(texts, convert_to_tensor=True, normalize_embeddings=True).cpu(),
+        approaches=wanted,
+        retrieved=retrieved,
+        distillation=DistillConfig(steps=steps, seed=seed),
+        facts={"document": Path(document.path).name, "questions": questions.name, "hypernetwork": entry.name},
+        on_progress=lambda name: output.note(f"{name} ..."),
+    )
+    columns = ["approach", "update s", "peak MB", "s/question", "prompt tokens", "F1", "exact", "contained"]
+    rows = [
+        [
+            a.name,
+            f"{a.update_seconds:.1f}",
+            None if a.peak_megabytes is None else round(a.peak_megabytes),
+            None if a.question_seconds is None else f"{a.question_seconds:.2f}",
+            None if a.prompt_tokens is None else round(a.prompt_tokens),
+            a.f1,
+            a.exact_match,
+            a.recall,
+        ]
+        for a in result.approaches
+    ]
+    text = output.table(f"{result.questions} questions on {result.tokens:,} tokens", columns, rows)
+    notes = [f"{a.name}: {a.note}" for a in result.approaches if a.note]
+    output.result("\n".join([text, *notes]), result.to_dict())
