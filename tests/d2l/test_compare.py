@@ -44,16 +44,18 @@ def test_distillation_learns_the_text_and_leaves_the_base_alone(model, tiny_base
 
 def test_distillation_pulls_towards_the_model_with_the_document(model, tiny_base):
     start = empty_lora(model.generate(model.chunk(PASSAGES[0])).weights, 4)
-    done = distill(tiny_base, PASSAGES, start, DistillConfig(steps=40, lr=0.02, text_share=0.0))
+    done = distill(tiny_base, PASSAGES, start, DistillConfig(steps=40, lr=0.02, text_share=0.0, max_answer_tokens=6))
     assert done.questions > 0
     assert sum(done.losses[-5:]) < 0.8 * sum(done.losses[:5])
 
 
 def test_distillation_is_reproducible_and_stops_in_time(model, tiny_base):
     start = empty_lora(model.generate(model.chunk(PASSAGES[0])).weights, 2)
-    one, two = (distill(tiny_base, PASSAGES, start, DistillConfig(steps=3)) for _ in range(2))
+    one, two = (distill(tiny_base, PASSAGES, start, DistillConfig(steps=3, max_answer_tokens=4)) for _ in range(2))
     assert one.losses == two.losses
-    assert distill(tiny_base, PASSAGES, start, DistillConfig(steps=50, max_seconds=0)).steps == 1
+    assert (
+        distill(tiny_base, PASSAGES, start, DistillConfig(steps=50, max_seconds=0, questions_per_passage=0)).steps == 1
+    )
     with pytest.raises(InputError):
         DistillConfig(text_share=2.0)
 
@@ -66,14 +68,15 @@ def test_every_approach_answers_the_same_questions(model):
         return torch.nn.functional.normalize(vectors, dim=-1)
 
     text = " ".join(PASSAGES)
-    result = compare(model, text, questions, embed=embed, retrieved=1, distillation=DistillConfig(steps=2))
+    quick = DistillConfig(steps=2, max_answer_tokens=4)
+    result = compare(model, text, questions, embed=embed, retrieved=1, max_new_tokens=2, distillation=quick)
     rows = {row.name: row for row in result.approaches}
     assert tuple(rows) == APPROACHES and result.questions == 2
     assert rows["d2l"].prompt_tokens == rows["none"].prompt_tokens == rows["distillation"].prompt_tokens
     assert rows["context"].prompt_tokens > rows["none"].prompt_tokens
     assert rows["none"].update_seconds == rows["context"].update_seconds == 0 < rows["d2l"].update_seconds
     assert "2 steps" in rows["distillation"].note and "1 steps" in rows["d2l+refinement"].note
-    long = compare(model, text * 40, questions, embed=embed, approaches=["context", "d2l"])
+    long = compare(model, text * 40, questions, embed=embed, approaches=["context", "d2l"], max_new_tokens=2)
     assert "window" in long.approaches[0].note and long.approaches[0].f1 is None
     assert long.approaches[1].f1 is not None
 
