@@ -11,10 +11,9 @@ from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
-from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork, target_configs
+from shared.hypernetwork import HyperNetwork
 from shared.lora import LoraWeights
-from shared.targets import find_targets
+from shared.targets import check_targets
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class D2LModel:
         config = D2LConfig.from_dict(read_checkpoint_config(path))
         config.base.check(base.spec, f"the hypernetwork {path.name}")
         if not config.base.fingerprint:
-            _check_targets(config, base)
+            check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
         hypernetwork = HyperNetwork(config.hypernetwork)
         load_weights(path, hypernetwork)
         return cls(config, hypernetwork.to(base.device).eval(), base)
@@ -103,16 +102,6 @@ class D2LModel:
         if bias is not None:
             weights = LoraWeights.concat([weights, bias.to(device="cpu", dtype=torch.float32)])
         return DocumentLora(weights, len(chunks), tokens)
-
-
-def _check_targets(config: D2LConfig, base: BaseModel) -> None:
-    """Layer by layer, for a hypernetwork that was imported without its base model at hand."""
-    found = target_configs(find_targets(base.model, tuple(config.hypernetwork.modules)))
-    if set(found) != set(config.hypernetwork.targets):
-        raise InputError(
-            f"{base.spec.name_or_path} has other target layers than the hypernetwork",
-            f"use --base {config.base.name_or_path}",
-        )
 
 
 def batches(chunks: list[Chunk], batch_tokens: int) -> list[list[Chunk]]:

@@ -11,7 +11,7 @@ from shared.base_model import BaseModelSpec
 from shared.errors import InputError
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, TargetConfig, target_configs
 from shared.perceiver import PerceiverConfig
-from shared.published import BaseArchitecture, check_shapes, check_value, require_tensor
+from shared.published import BaseArchitecture, check_counts, check_shapes, check_value, layer_name, require_tensor
 from shared.restricted_pickle import Record, TensorRef, read_torch_file
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 # The checkpoint does not say how its contexts were cut; --chunk-tokens overrides this.
 DEFAULT_CHUNK_TOKENS = 1024
-_ATTENTION = re.compile(r"(q|k|v|o|qkv)_proj")
 _PERCEIVER = "aggregator.perceiver."
 
 
@@ -105,6 +104,7 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
     latents = require_tensor(state, f"{_PERCEIVER}encoder.latents_q", 2)
     scaler = require_tensor(state, f"scaler_A.{modules[0]}", 4)
     layers, r = scaler.shape[1], check_value("r", lora.get("r"), scaler.shape[2])
+    check_counts(layers, len(modules))
     indices = hypernet.get("layer_indices")
     check_value("the number of layers", indices.size[0] if _is_vector(indices) else None, layers)
     blocks, own = aggregator.get("num_blocks"), aggregator.get("num_self_attn_per_block")
@@ -119,7 +119,7 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
     if base:
         targets = target_configs(base.check_targets(sizes))
     else:
-        targets = tuple(TargetConfig(_layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
+        targets = tuple(TargetConfig(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
     check_value("the number of layers", len({t.layer for t in targets}), layers)
     return HyperNetworkConfig(
         targets,
@@ -142,10 +142,6 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
 
 def _is_vector(value: Any) -> bool:
     return isinstance(value, TensorRef) and len(value.size) == 1
-
-
-def _layer_name(layer: int, module: str) -> str:
-    return f"model.layers.{layer}.{'self_attn' if _ATTENTION.fullmatch(module) else 'mlp'}.{module}"
 
 
 def _encoder_config(context: Record, base_name: str, layers: int) -> EncoderConfig:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{what}: {path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
         raise InputError(f"{what}: {path} is not valid JSON ({error})") from None
 
 
@@ -75,6 +76,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _has_fields(kind: Any, names: Iterable[str]) -> bool:
+    return dataclasses.is_dataclass(kind) and {field.name for field in dataclasses.fields(kind)} >= set(names)
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Check ``value`` against a type hint; lists become tuples and mappings become nested configurations."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -83,7 +88,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             if type(None) in args:
                 return None
         else:
-            return _convert(next(arg for arg in args if arg is not type(None)), value, where)
+            kinds = [arg for arg in args if arg is not type(None)]
+            # Of several configurations, the one that has all the given fields.
+            fitting = [kind for kind in kinds if isinstance(value, dict) and _has_fields(kind, value)]
+            return _convert((fitting or kinds)[0], value, where)
     elif origin is typing.Literal:
         if value in args:
             return value

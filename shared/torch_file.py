@@ -61,9 +61,9 @@ class Storages:
         if length < 0:
             raise InputError(f"{self.path} lacks the storage {ref.storage.key!r}", "get the file again")
         if length != ref.storage.numel * item:
+            declared = ref.storage.numel * item
             raise InputError(
-                f"{self.path}: the storage {ref.storage.key!r} holds {length} bytes, not the {ref.storage.numel * item} "
-                "that it declares",
+                f"{self.path}: the storage {ref.storage.key!r} holds {length} bytes, not {declared} as declared",
                 "get the file again",
             )
         count = math.prod(ref.size)

@@ -1,22 +1,18 @@
 """A published checkpoint from the command line: import, then a document, then the golden delta W."""
 
 import json
-from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from shared.adapter import read_adapter
+from tests.reference import REFERENCE, TOLERANCE, cases, error, needs_reference, read_case
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
-
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the golden cases are not beside the checkout")
-@pytest.mark.parametrize("case", ["main_llama", "main_gemma2", "niah_llama", "multi_llama", "options_llama"])
+@needs_reference
+@pytest.mark.parametrize("case", cases("d2l"))
 def test_imported_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path, case):
-    folder = REFERENCE / "d2l" / case
-    facts = json.loads((folder / "case.json").read_text())
+    folder, facts = read_case("d2l", case)
     base = REFERENCE / facts["base_model"]
     done = hyperlora("hypernet", "import", folder, "--base", base, "-o", "h")
     assert done.exit_code == 0, done.stderr
@@ -31,7 +27,59 @@ def test_imported_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path, case
         layer, module = int(name.split(".")[2]), name.rpartition(".")[2]
         lora_A, lora_B = (golden[f"combined.{module}.{half}"][0, layer] for half in "AB")
         wanted = scaling * lora_B.T @ lora_A
-        assert torch.linalg.norm(factors.delta() - wanted) <= 2e-5 * torch.linalg.norm(wanted)
+        assert error(factors.delta(), wanted) < TOLERANCE
+
+
+@needs_reference
+@pytest.mark.parametrize("case", cases("t2l"))
+def test_imported_task_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path, case):
+    folder, facts = read_case("t2l", case)
+    base, encoder = REFERENCE / facts["base_model"], REFERENCE / facts["emb_model"]
+    done = hyperlora("hypernet", "import", folder, "--base", base, "-o", "h")
+    assert done.exit_code == 0, done.stderr
+    card = (tmp_path / "h" / "README.md").read_text()
+    assert "args.yaml: " in card and "Apache-2.0" in card and "Not carried over" in card
+    description = [facts["task"]["description"], "--hypernet", "h", "--text-encoder", encoder]
+    done = hyperlora("t2l", *description, "--base", base, "--dtype", "float32", "-o", "out")
+    assert done.exit_code == 0, done.stderr
+    golden, scaling = load_file(folder / "lora_text" / "adapter_model.safetensors"), facts["lora"]["scaling"]
+    weights = read_adapter(tmp_path / "out").weights
+    assert 2 * len(weights) == len(golden)
+    for name, factors in weights.items():
+        lora_A, lora_B = (golden[f"base_model.model.{name}.lora_{half}.weight"] for half in "AB")
+        assert error(factors.delta(), scaling * lora_B @ lora_A) < TOLERANCE
+
+
+@needs_reference
+def test_info_and_half_the_size(hyperlora, tmp_path):
+    folder, _ = read_case("t2l", "llama_recon_zscore")
+    sizes = {}
+    for dtype in ("float32", "bf16"):
+        assert hyperlora("hypernet", "import", folder, "--dtype", dtype, "-o", dtype).exit_code == 0
+        facts = json.loads(hyperlora("hypernet", "info", dtype, "--json").stdout)
+        assert (facts["kind"], facts["r"], facts["target_modules"]) == ("t2l", 8, ["q_proj", "v_proj"])
+        sizes[dtype] = facts["bytes"]
+    assert sizes["bf16"] < 0.55 * sizes["float32"]
+    shown = hyperlora("hypernet", "info", "bf16").stdout
+    assert "sha256" in shown and "hypermod.pt: " in shown
+    done = hyperlora("hypernet", "import", folder, "--dtype", "int8", "-o", "x")
+    assert done.exit_code == 2 and not (tmp_path / "x").exists()
+
+
+@needs_reference
+def test_wrong_base_and_wrong_encoder(hyperlora, tmp_path):
+    folder, facts = read_case("t2l", "gemma_sft")
+    other = REFERENCE / "base_models" / "tiny-llama-a"
+    done = hyperlora("hypernet", "import", folder, "--base", other, "-o", "h")
+    assert done.exit_code == 2 and "q_proj is" in done.stderr and not (tmp_path / "h").exists()
+    assert hyperlora("hypernet", "import", folder, "-o", "h").exit_code == 0
+    encoder = ["--text-encoder", REFERENCE / facts["emb_model"]]
+    done = hyperlora("t2l", "Sort the words", "--hypernet", "h", *encoder, "--base", other, "-o", "out")
+    assert done.exit_code == 2 and "target layers" in done.stderr
+    done = hyperlora("t2l", "Sort the words", "--hypernet", "h", "--text-encoder", other, "-o", "out")
+    assert done.exit_code == 2 and "64 numbers" in done.stderr
+    done = hyperlora("t2l", "Sort the words", "--hypernet", "h", "-o", "out")
+    assert done.exit_code == 1 and "--text-encoder" in done.stderr and not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_imported(hyperlora, tmp_path):
