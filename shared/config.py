@@ -4,7 +4,6 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -76,8 +75,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _has_fields(kind: Any, names: Iterable[str]) -> bool:
-    return dataclasses.is_dataclass(kind) and {field.name for field in dataclasses.fields(kind)} >= set(names)
+def _missing_fields(kind: Any, value: Any) -> int:
+    known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+    return len(set(value) - known) if isinstance(value, dict) else 0
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -89,9 +89,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 return None
         else:
             kinds = [arg for arg in args if arg is not type(None)]
-            # Of several configurations, the one that has all the given fields.
-            fitting = [kind for kind in kinds if isinstance(value, dict) and _has_fields(kind, value)]
-            return _convert((fitting or kinds)[0], value, where)
+            # Of several configurations, the one that lacks fewest of the given fields.
+            return _convert(min(kinds, key=lambda kind: _missing_fields(kind, value)), value, where)
     elif origin is typing.Literal:
         if value in args:
             return value

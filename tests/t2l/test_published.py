@@ -13,6 +13,7 @@ from shared.hypernetwork import ContextFeatures
 from shared.lora_layer import apply_lora
 from shared.published import find_published, read_architecture
 from t2l.encoder import encode_descriptions, load_encoder_of
+from t2l.mlp_hypernetwork import MLPHyperNetwork
 from t2l.model import T2LModel
 from t2l.published import import_t2l
 from tests.conftest import load, make_base
@@ -227,6 +228,32 @@ def test_contradictions_and_unsupported_variants_are_refused(tmp_path, changes, 
     with pytest.raises(InputError, match=message) as caught:
         import_t2l(folder / "hypermod.pt", folder)
     assert "\n" not in caught.value.message and len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("encoder", ["discrete", "vq", "softmax"])
+def test_other_task_encoders_are_told_by_their_tensors(tmp_path, encoder):
+    """A checkpoint of that kind, heads created as v, q: the import gives back the network with its rows sorted."""
+    path, _ = read_case("t2l", "llama_shared_autoreg")
+    golden = import_t2l(path / "hypermod.pt", path)
+    codes = 64 if encoder == "discrete" else 32
+    config = golden.config.hypernetwork.replace(task_encoder=encoder, num_codes=codes)
+    network = MLPHyperNetwork(config)
+    state = {key: torch.randn_like(tensor) for key, tensor in network.state_dict().items()}
+    published = {key: tensor for key, tensor in state.items() if not key.startswith("heads.")}
+    for module in ("v_proj", "q_proj"):
+        published |= {key: tensor for key, tensor in state.items() if key.startswith(f"heads.{module}.")}
+    if encoder == "discrete":
+        mixer = state["mixer.1.weight"]
+        published["mixer.1.weight"] = torch.cat([mixer[:, :-2], mixer[:, -1:], mixer[:, -2:-1]], dim=1)
+    else:
+        published["layer_type_encoder.0.weight"] = state["layer_type_encoder.0.weight"].flip(0)
+    if encoder == "vq":
+        published |= {"task_encoder.cluster_size": torch.zeros(32), "task_encoder.embed_avg": torch.zeros(16, 32)}
+    folder = edited(tmp_path, published)
+    imported = import_t2l(folder / "hypermod.pt", folder)
+    assert imported.config.hypernetwork.replace(latent_size=32) == config
+    assert set(imported.state) == set(state)
+    assert all(torch.equal(imported.state[key], state[key]) for key in state)
 
 
 def test_where_the_files_are(tmp_path):
