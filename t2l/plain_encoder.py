@@ -72,17 +72,17 @@ def load_plain_encoder(
     source = local_source(name)
     options = {"trust_remote_code": trust_remote_code}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
         model = AutoModel.from_pretrained(source, dtype=dtype, **options)
         if trust_remote_code:
             repair_remote_model(model)
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())[:200]
+        text = " ".join(str(error).split())
         if "trust_remote_code" in text:
             raise InputError(
                 f"the text encoder {name} needs code of its own", "pass --trust-remote-code if you trust its author"
             ) from error
         raise HyperLoraError(
-            f"cannot load the text encoder {name}", f"say where it is with --text-encoder ({text})"
+            f"cannot load the text encoder {name}", f"say where it is with --text-encoder ({text[:200]})"
         ) from error
     return PlainEncoder(model.eval().requires_grad_(False), tokenizer, pooling)
