@@ -62,6 +62,8 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
     modules: dict[str, nn.Module] = {}
     if config.encoder.type == "early_exit":
         modules["block"] = entries[config.encoder.layer_idx]
+    elif config.encoder.type == "embed_only":
+        modules["block"] = entries[0]
     else:
         modules |= {f"block.{layer}": entries[layer] for layer in hypernetwork.layers}
     grounded = hypernetwork.head == "grounded"
@@ -74,6 +76,8 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
     with torch.no_grad():
         if config.encoder.type == "early_exit":
             hidden = stack.final_norm(inputs["block"])
+        elif config.encoder.type == "embed_only":
+            hidden = inputs["block"]
         else:
             layers = hypernetwork.layers
             # The published encoder is the stack without its last block, so its last state has passed the final norm.

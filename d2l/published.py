@@ -149,10 +149,10 @@ def _encoder_config(context: Record, base_name: str, layers: int) -> EncoderConf
     kind, index = context.get("ctx_encoder_type"), context.get("layer_idx")
     if name not in (None, base_name) or context.get("ctx_encoder_last_layer") not in (None, layers):
         raise InputError(f"the context encoder is another model ({str(name)[:80]})", "this variant is not supported")
-    if kind not in ("early_exit", "per_layer_activations"):
+    if kind not in ("early_exit", "per_layer_activations", "embed_only"):
         raise InputError(f"the context encoder type {str(kind)[:40]!r} is not supported", "no released model has it")
-    if kind == "per_layer_activations":
-        return EncoderConfig("per_layer_activations")
+    if kind != "early_exit":
+        return EncoderConfig(kind)
     return EncoderConfig("early_exit", index if type(index) is int else layers // 4)
 
 

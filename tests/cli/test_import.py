@@ -51,6 +51,28 @@ def test_imported_task_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path,
 
 
 @needs_reference
+def test_questions_to_an_imported_hypernetworks_adapter_have_its_system_message(hyperlora, tmp_path, monkeypatch):
+    """Trained with an empty system message: both commands ask so, unless the user gives another one."""
+    import shared.generation as generation
+
+    folder, facts = read_case("d2l", "main_llama")
+    base = REFERENCE / facts["base_model"]
+    assert hyperlora("hypernet", "import", folder, "--base", base, "-o", "h").exit_code == 0
+    (tmp_path / "a.txt").write_text("The ferry arrived.")
+    assert hyperlora("d2l", "a.txt", "--hypernet", "h", "--base", base, "-o", "out").exit_code == 0
+    assert json.loads((tmp_path / "out" / "provenance.json").read_text())["question_system"] == ""
+
+    asked = []
+    monkeypatch.setattr(generation, "chat_ids", lambda base, messages: asked.append(list(messages)) or [1, 3, 89])
+    hyperlora("ask", "out", "When?", "--base", base, "--max-new-tokens", 1)
+    hyperlora("chat", "out", "--base", base, "--max-new-tokens", 1, input="When?\n/new\nWhen?\n")
+    hyperlora("ask", "out", "When?", "--base", base, "--max-new-tokens", 1, "--system", "Be brief.")
+    question = {"role": "user", "content": "When?"}
+    own, other = ([{"role": "system", "content": text}, question] for text in ("", "Be brief."))
+    assert asked == [own, own, own, other]
+
+
+@needs_reference
 def test_info_and_half_the_size(hyperlora, tmp_path):
     folder, _ = read_case("t2l", "llama_recon_zscore")
     sizes = {}
