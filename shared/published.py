@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 D2L_FILE, T2L_FILE = "pytorch_model.bin", "hypermod.pt"
 T2L_ARGUMENTS, T2L_ADAPTER = "args.yaml", "adapter_config.json"
-# Far above any model, and low enough that a list of every layer's modules stays small.
-MAX_LAYERS, MAX_MODULES = 1024, 64
+# Far above any model, and low enough that an outline of the network is made in seconds.
+MAX_LAYERS, MAX_MODULES, MAX_BLOCKS = 512, 32, 128
 _ATTENTION = re.compile(r"(q|k|v|o|qkv)_proj")
 _READS_HIDDEN, _WRITES_HIDDEN = re.compile(r"(q|k|v|qkv|gate|up|gate_up)_proj"), re.compile(r"(o|down)_proj")
 LICENCES = {
@@ -96,6 +96,9 @@ def read_architecture(name_or_path: str) -> BaseArchitecture:
 
     try:
         config = AutoConfig.from_pretrained(local_source(name_or_path), trust_remote_code=False)
+        depth = getattr(config.get_text_config(), "num_hidden_layers", 0)
+        if depth > MAX_LAYERS:
+            raise InputError(f"{name_or_path} states {depth} layers", f"at most {MAX_LAYERS} are read")
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -192,6 +195,11 @@ def require_tensor(state: dict[str, Any], name: str, dimensions: int) -> Any:
     return tensor
 
 
+def short(value: Any) -> str:
+    """A value of the configuration for a message; containers, which could be endless, by their type only."""
+    return str(value)[:40] if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
+
+
 def check_value(what: str, stated: Any, real: int) -> int:
     """A number of the configuration, if the tensors agree; nothing is built from what a file merely claims.
 
@@ -199,19 +207,19 @@ def check_value(what: str, stated: Any, real: int) -> int:
         InputError: they differ.
     """
     if type(stated) is not int or stated != real:
-        text = str(stated)[:40]
+        text = short(stated)
         raise InputError(f"the checkpoint's configuration says {what} {text}, its tensors say {real}", "refused")
     return real
 
 
-def check_counts(layers: int, modules: int) -> None:
-    """Refuse, before any list of them is made, more layers or target modules than a language model has.
+def check_count(what: str, number: int, limit: int) -> None:
+    """Refuse, before anything is made of them, more parts than a language model or hypernetwork has.
 
     Raises:
         InputError: too many, or none.
     """
-    if not 1 <= layers <= MAX_LAYERS or not 1 <= modules <= MAX_MODULES:
-        raise InputError(f"the checkpoint has {layers} layers and {modules} target modules", "no language model has")
+    if not 1 <= number <= limit:
+        raise InputError(f"the checkpoint has {number} {what}", f"1 to {limit} are read")
 
 
 def layer_name(layer: int, module: str) -> str:

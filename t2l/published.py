@@ -16,15 +16,18 @@ from shared.config import read_json
 from shared.errors import InputError
 from shared.hypernetwork import TargetConfig, target_configs
 from shared.published import (
+    MAX_LAYERS,
+    MAX_MODULES,
     T2L_ADAPTER,
     T2L_ARGUMENTS,
     BaseArchitecture,
-    check_counts,
+    check_count,
     check_shapes,
     check_value,
     hidden_size,
     layer_name,
     require_tensor,
+    short,
 )
 from shared.restricted_pickle import read_torch_file
 from t2l.arguments import MAX_BYTES, read_arguments
@@ -119,7 +122,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
             "the checkpoint knows its training tasks by number (use_one_hot_task_emb)", "it cannot read a description"
         )
     if arguments["training_task"] not in ("sft", "recon"):
-        raise InputError(f"unknown training_task {arguments['training_task'][:40]!r}", "sft and recon are known")
+        raise InputError(f"unknown training_task {short(arguments['training_task'])!r}", "sft and recon are known")
     return arguments
 
 
@@ -151,15 +154,14 @@ def _network_config(
     arguments: dict[str, Any], lora: _Lora, rows: list[str], state: dict[str, Any], base: BaseArchitecture | None
 ) -> MLPHyperNetworkConfig:
     """Configuration of the hypernetwork, every count checked against the tensors."""
-    if not rows:
-        raise InputError("the checkpoint has no heads", "it is no Text-to-LoRA checkpoint")
+    check_count("heads", len(rows), MAX_MODULES)
     sizes = {}
     for module in sorted(rows):
         lora_A, lora_B = (require_tensor(state, f"AB_offset.{half}.{module}", 3).shape for half in "AB")
         sizes[module] = lora_A[2], lora_B[1]
         layers = lora_A[0]
         check_value("r", lora.r, lora_A[1])
-    check_counts(layers, len(sizes))
+    check_count("layers", layers, MAX_LAYERS)
     if base:
         targets = target_configs(base.check_targets(sizes))
         check_value("the number of layers", base.spec.num_hidden_layers, layers)
@@ -228,7 +230,7 @@ def _text_encoder(arguments: dict[str, Any]) -> tuple[str, str]:
     if name in (None, ""):
         return arguments["model_dir"], "last_token"
     if not isinstance(name, str) or "gte" not in name:
-        raise InputError(f"the text encoder {str(name)[:80]} is not supported", "gte encoders and the base itself are")
+        raise InputError(f"the text encoder {short(name)} is not supported", "gte encoders and the base itself are")
     return name, "cls"
 
 
