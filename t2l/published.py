@@ -132,7 +132,7 @@ def _read_adapter_config(path: Path, modules: set[str]) -> _Lora:
     Raises:
         InputError: no plain LoRA, or other target modules than the heads'.
     """
-    if path.stat().st_size > MAX_BYTES:
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} is larger than {MAX_BYTES >> 10} kB", "it is no adapter configuration")
     config = read_json(path, "T2L checkpoint")
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
