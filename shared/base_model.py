@@ -82,7 +82,9 @@ class BaseModel:
 
     @property
     def device(self):
-        return self.model.get_input_embeddings().weight.device
+        """Where inputs go: the device of the embeddings, or the chosen one if accelerate keeps those elsewhere."""
+        device = self.model.get_input_embeddings().weight.device
+        return self.placement.device if device.type == "meta" else device
 
     @property
     def context_window(self) -> int:

@@ -8,7 +8,7 @@ import typer
 from cli import options, output
 from cli.errors import handled
 
-app = typer.Typer(help="List and describe hypernetworks.", no_args_is_help=True)
+app = typer.Typer(help="List, describe and import hypernetworks.", no_args_is_help=True)
 
 
 def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
