@@ -113,3 +113,29 @@ def test_what_cannot_be_imported(hyperlora, tmp_path):
         assert done.exit_code == 2 and done.stderr.startswith("error: "), done.stderr
     assert hyperlora("hypernet", "import", tmp_path / "none", "-o", "h").exit_code == 2
     assert not (tmp_path / "h").exists()
+
+
+@needs_reference
+def test_import_by_hub_id(hyperlora, hub_server, tmp_path):
+    """Only the files of the run are fetched; folder and revision are in the card."""
+    t2l, d2l = read_case("t2l", "gemma_sft")[0], read_case("d2l", "main_llama")[0]
+    small = {f"all/tasks/{name}": (t2l / name).read_bytes() for name in ("args.yaml", "adapter_config.json")}
+    weights = (t2l / "hypermod.pt").read_bytes()
+    document = (d2l / "pytorch_model.bin").read_bytes()
+    files = {"all/tasks/hypermod.pt": weights, "all/docs/pytorch_model.bin": document, "all/tasks/other.bin": b"x"}
+    files |= {"all/run/checkpoints/it_7/hypermod.pt": weights} | {
+        k.replace("tasks", "run"): v for k, v in small.items()
+    }
+    repo = hub_server.add("sakana/all", {"empty/x.md": b"x"})
+    repo.tags["v1"] = repo.commit(files | small, "all")
+    repo.commit({"all/tasks/hypermod.pt": b"newer"}, "newer")
+    for folder, kind in (("tasks", "t2l"), ("run", "t2l"), ("docs", "d2l")):
+        options = ["--subfolder", f"all/{folder}", "--revision", "v1", "-o", folder, "--json"]
+        done = hyperlora("hypernet", "import", "sakana/all", *options)
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["kind"] == kind
+        assert f"sakana/all/all/{folder} at v1" in (tmp_path / folder / "README.md").read_text()
+    assert not hub_server.seen("other.bin")
+    for subfolder in ("empty", "none"):
+        done = hyperlora("hypernet", "import", "sakana/all", "--subfolder", subfolder, "-o", "x")
+        assert done.exit_code == 2 and not (tmp_path / "x").exists()
