@@ -17,6 +17,7 @@ from shared.published import (
     MAX_MODULES,
     BaseArchitecture,
     check_count,
+    check_name,
     check_shapes,
     check_value,
     layer_name,
@@ -64,7 +65,7 @@ def import_d2l(file: Path, base: BaseArchitecture | None = None) -> ImportedD2L:
     if network.per_layer_features != (encoder.type == "per_layer_activations"):
         raise InputError("the checkpoint's encoder and aggregator disagree about layer-to-layer mode", "refused")
     spec = BaseModelSpec(
-        name,
+        check_name("base_model_name_or_path", name),
         hidden_size=network.feature_size,
         num_hidden_layers=len(network.layers),
         fingerprint=base.spec.fingerprint if base else "",

@@ -200,6 +200,17 @@ def short(value: Any) -> str:
     return str(value)[:40] if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
 
 
+def check_name(what: str, name: str) -> str:
+    """A model's name that may stand in cards and configurations.
+
+    Raises:
+        InputError: empty, longer than a path may be, or with line ends and other control characters.
+    """
+    if not name.strip() or len(name) > 1024 or not name.isprintable():
+        raise InputError(f"the checkpoint's {what} is no name of a model", "refused")
+    return name
+
+
 def check_value(what: str, stated: Any, real: int) -> int:
     """A number of the configuration, if the tensors agree; nothing is built from what a file merely claims.
 

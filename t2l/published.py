@@ -22,6 +22,7 @@ from shared.published import (
     T2L_ARGUMENTS,
     BaseArchitecture,
     check_count,
+    check_name,
     check_shapes,
     check_value,
     hidden_size,
@@ -89,7 +90,7 @@ def import_t2l(file: Path, folder: Path, base: BaseArchitecture | None = None) -
     network = _network_config(arguments, lora, rows, state, base)
     text_encoder, pooling = _text_encoder(arguments)
     spec = BaseModelSpec(
-        arguments["model_dir"],
+        check_name("model_dir", arguments["model_dir"]),
         hidden_size=base.spec.hidden_size if base else hidden_size(network.sizes),
         num_hidden_layers=network.num_layers,
         fingerprint=base.spec.fingerprint if base else "",
@@ -231,7 +232,7 @@ def _text_encoder(arguments: dict[str, Any]) -> tuple[str, str]:
         return arguments["model_dir"], "last_token"
     if not isinstance(name, str) or "gte" not in name:
         raise InputError(f"the text encoder {short(name)} is not supported", "gte encoders and the base itself are")
-    return name, "cls"
+    return check_name("emb_model", name), "cls"
 
 
 def _is_kept(key: str, config: MLPHyperNetworkConfig) -> bool:

@@ -80,6 +80,7 @@ CASES = {
     "another encoder": (setting("ctx_encoder_args", ctx_encoder_model_name_or_path="x/y"), "another model"),
     "no configuration": (tensors(hypernet_config=None), "no Doc-to-LoRA"),
     "no base": (tensors(base_model_name_or_path=None), "no Doc-to-LoRA"),
+    "a base of two lines": (tensors(base_model_name_or_path="x\nlicense: mit"), "no name of a model"),
     "a missing tensor": (tensors(head__weight=None), "lacks the tensor head.weight"),
     "a missing bias": (tensors(bias_A__down_proj=None), "lacks the tensor bias_A"),
     "an extra tensor": (tensors(surprise=torch.zeros(1)), "unexpected tensor surprise"),

@@ -221,6 +221,8 @@ def test_stated_encoder_type_is_ignored_as_by_the_reference(tmp_path, emb_model,
         ({"autoreg_gen": "false"}, "autoreg_gen"),
         ({"model_dir": "[a, b]"}, "model_dir"),
         ({"model_dir": "7"}, "model_dir"),
+        ({"model_dir": '"x\\nlicense: mit"'}, "no name of a model"),
+        ({"emb_model": '"gte\\nlicense: mit"'}, "no name of a model"),
     ],
 )
 def test_contradictions_and_unsupported_variants_are_refused(tmp_path, changes, message):
