@@ -28,6 +28,12 @@ def load_base(
         )
 
 
+def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:
+    """The first messages of a conversation: the user's system message, else the one the adapter was trained with."""
+    content = adapter.question_system if system is None else system
+    return [] if content is None else [{"role": "system", "content": content}]
+
+
 def load_adapter(path: str) -> "Adapter":
     """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
     from pathlib import Path

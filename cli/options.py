@@ -38,7 +38,10 @@ TopP = Annotated[float, typer.Option(help="Sample from the most likely tokens wi
 TopK = Annotated[int, typer.Option(min=0, help="Sample from this many most likely tokens; 0 is all.")]
 RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 discourages repeated tokens.")]
 FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load the base in 4 bits (needs bitsandbytes).")]
-TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run code from the model's repository.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that the text encoder's repository brings.")
+]
+TextEncoder = Annotated[str | None, typer.Option(help="Where the text encoder is: path or Hub id.", show_default=False)]
 
 
 def parse_bytes(text: str | None) -> int | None:

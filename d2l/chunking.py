@@ -5,6 +5,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.generation import render_chat
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -49,18 +51,7 @@ def render_context(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
     """The document as the user message behind an empty system message, with the generation prompt."""
     if tokenizer.chat_template is None:
         return (tokenizer.bos_token or "") + text
-    from jinja2.exceptions import TemplateError
-
-    user = {"role": "user", "content": text}
-    options = {"tokenize": False, "add_generation_prompt": True}
-    try:
-        return tokenizer.apply_chat_template([{"role": "system", "content": ""}, user], **options)
-    except TemplateError:
-        # Templates that refuse a system message (Gemma 2, Mistral 0.2): Doc-to-LoRA trained on it before the user's text,
-        # with an empty line between. A marker keeps templates that trim a message from removing that line.
-        marker = "\u2603MARKER\u2603"
-        rendered = tokenizer.apply_chat_template([{"role": "user", "content": marker}], **options)
-        return rendered.replace(marker, "\n\n" + text)
+    return render_chat(tokenizer, [{"role": "system", "content": ""}, {"role": "user", "content": text}])
 
 
 def split_sentences(text: str) -> list[str]:

@@ -15,11 +15,12 @@ class EncoderConfig(Config):
 
     Attributes:
         type: ``early_exit``: the hidden states that enter block ``layer_idx``, behind the final norm;
-            ``per_layer_activations``: those that enter each block, the last ones behind the final norm.
+            ``per_layer_activations``: those that enter each block, the last ones behind the final norm;
+            ``embed_only``: those that enter block 0, without a norm.
         layer_idx: block whose input an early exit takes (equal to the number of blocks: the last one's output).
     """
 
-    type: Literal["early_exit", "per_layer_activations"] = "early_exit"
+    type: Literal["early_exit", "per_layer_activations", "embed_only"] = "early_exit"
     layer_idx: int = 8
 
 
@@ -51,7 +52,7 @@ class D2LConfig(Config):
         per_layer = self.encoder.type == "per_layer_activations"
         if per_layer != self.hypernetwork.per_layer_features:
             raise InputError("encoder.type per_layer_activations goes with hypernetwork.per_layer_features")
-        if not per_layer and not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
+        if self.encoder.type == "early_exit" and not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
             raise InputError(f"encoder.layer_idx must be 0 to {self.base.num_hidden_layers}")
 
     def chunk_scale(self, num_chunks: int) -> float:

@@ -29,7 +29,8 @@ def record_inputs(base: BaseModel, ids: Tensor, mask: Tensor, modules: Mapping[s
 
     def hook_for(name: str):
         def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-            seen[name] = args[0] if args else kwargs["hidden_states"]
+            # A model spread over devices has its blocks elsewhere than the hypernetwork.
+            seen[name] = (args[0] if args else kwargs["hidden_states"]).to(base.device)
             if len(seen) == len(modules):
                 raise _Recorded
 
@@ -62,6 +63,8 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
     modules: dict[str, nn.Module] = {}
     if config.encoder.type == "early_exit":
         modules["block"] = entries[config.encoder.layer_idx]
+    elif config.encoder.type == "embed_only":
+        modules["block"] = entries[0]
     else:
         modules |= {f"block.{layer}": entries[layer] for layer in hypernetwork.layers}
     grounded = hypernetwork.head == "grounded"
@@ -73,14 +76,17 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
     inputs = record_inputs(base, ids, mask, modules)
     with torch.no_grad():
         if config.encoder.type == "early_exit":
-            hidden = stack.final_norm(inputs["block"])
+            hidden = stack.final_norm(inputs["block"]).to(base.device)
+        elif config.encoder.type == "embed_only":
+            hidden = inputs["block"]
         else:
             layers = hypernetwork.layers
             # The published encoder is the stack without its last block, so its last state has passed the final norm.
             last = len(stack.blocks) - 1
-            hidden = torch.stack(
-                [stack.final_norm(inputs[f"block.{n}"]) if n == last else inputs[f"block.{n}"] for n in layers], dim=1
-            )
+            states = {n: inputs[f"block.{n}"] for n in layers}
+            if last in states:
+                states[last] = stack.final_norm(states[last]).to(base.device)
+            hidden = torch.stack(list(states.values()), dim=1)
         source = None
         if grounded:
             values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)

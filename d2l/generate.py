@@ -114,6 +114,7 @@ def internalize(
                 "energy_kept": energy,
             },
             dtype=options.dtype,
+            question_system=model.config.question_system,
             force=options.force,
         )
     return AdapterResult(

@@ -12,10 +12,9 @@ from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
-from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork, target_configs
+from shared.hypernetwork import HyperNetwork
 from shared.lora import LoraWeights
-from shared.targets import find_targets
+from shared.targets import check_targets
 
 if TYPE_CHECKING:
     from d2l.cache import ChunkCache
@@ -61,7 +60,7 @@ class D2LModel:
         config = D2LConfig.from_dict(read_checkpoint_config(path))
         config.base.check(base.spec, f"the hypernetwork {path.name}")
         if not config.base.fingerprint:
-            _check_targets(config, base)
+            check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
         hypernetwork = HyperNetwork(config.hypernetwork)
         load_weights(path, hypernetwork)
         return cls(config, hypernetwork.to(base.device).eval(), base)
@@ -123,16 +122,6 @@ class D2LModel:
         factors = LoraWeights.concat([part.to(torch.float32) for part in parts])
         weights = self.hypernetwork.join(factors.scaled(self.config.chunk_scale(len(chunks))))
         return DocumentLora(weights, len(chunks), total, num_cached)
-
-
-def _check_targets(config: D2LConfig, base: BaseModel) -> None:
-    """Layer by layer, for a hypernetwork that was imported without its base model at hand."""
-    found = target_configs(find_targets(base.model, tuple(config.hypernetwork.modules)))
-    if set(found) != set(config.hypernetwork.targets):
-        raise InputError(
-            f"{base.spec.name_or_path} has other target layers than the hypernetwork",
-            f"use --base {config.base.name_or_path}",
-        )
 
 
 def batches(chunks: list[Chunk], batch_tokens: int) -> list[list[Chunk]]:

@@ -11,7 +11,19 @@ from shared.base_model import BaseModelSpec
 from shared.errors import InputError
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, TargetConfig, target_configs
 from shared.perceiver import PerceiverConfig
-from shared.published import BaseArchitecture, check_shapes, check_value, require_tensor
+from shared.published import (
+    MAX_BLOCKS,
+    MAX_LAYERS,
+    MAX_MODULES,
+    BaseArchitecture,
+    check_count,
+    check_name,
+    check_shapes,
+    check_value,
+    layer_name,
+    require_tensor,
+    short,
+)
 from shared.restricted_pickle import Record, TensorRef, read_torch_file
 
 if TYPE_CHECKING:
@@ -19,7 +31,6 @@ if TYPE_CHECKING:
 
 # The checkpoint does not say how its contexts were cut; --chunk-tokens overrides this.
 DEFAULT_CHUNK_TOKENS = 1024
-_ATTENTION = re.compile(r"(q|k|v|o|qkv)_proj")
 _PERCEIVER = "aggregator.perceiver."
 
 
@@ -54,7 +65,7 @@ def import_d2l(file: Path, base: BaseArchitecture | None = None) -> ImportedD2L:
     if network.per_layer_features != (encoder.type == "per_layer_activations"):
         raise InputError("the checkpoint's encoder and aggregator disagree about layer-to-layer mode", "refused")
     spec = BaseModelSpec(
-        name,
+        check_name("base_model_name_or_path", name),
         hidden_size=network.feature_size,
         num_hidden_layers=len(network.layers),
         fingerprint=base.spec.fingerprint if base else "",
@@ -92,9 +103,11 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
             raise InputError(f"the checkpoint {text}, which no released one does", "this variant is not supported")
     modules, sizes = lora.get("target_modules"), hypernet.get("feature_sizes")
     scaled = {key.removeprefix("scaler_A.") for key in state if key.startswith("scaler_A.")}
-    if not isinstance(modules, (frozenset, list)) or not modules or set(modules) != scaled:
+    named = isinstance(modules, (frozenset, list)) and all(isinstance(module, str) for module in modules)
+    if not named or set(modules) != scaled:
         raise InputError("the checkpoint's target_modules are not those of its tensors", "refused")
     modules = sorted(modules)
+    check_count("target modules", len(modules), MAX_MODULES)
     try:
         sizes = {module: (int(sizes[0][module]), int(sizes[1][module])) for module in modules}
         alpha = float(lora.get("lora_alpha"))
@@ -105,21 +118,24 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
     latents = require_tensor(state, f"{_PERCEIVER}encoder.latents_q", 2)
     scaler = require_tensor(state, f"scaler_A.{modules[0]}", 4)
     layers, r = scaler.shape[1], check_value("r", lora.get("r"), scaler.shape[2])
+    check_count("layers", layers, MAX_LAYERS)
     indices = hypernet.get("layer_indices")
     check_value("the number of layers", indices.size[0] if _is_vector(indices) else None, layers)
     blocks, own = aggregator.get("num_blocks"), aggregator.get("num_self_attn_per_block")
     found = len({key.split(".")[4] for key in state if key.startswith(f"{_PERCEIVER}encoder.layers.")})
     if type(blocks) is not int or type(own) is not int or own < 0 or blocks < 1:
         raise InputError("the checkpoint's num_blocks or num_self_attn_per_block is missing", "get the file again")
+    check_count("Perceiver layers", found, MAX_BLOCKS)
     check_value("the number of Perceiver layers", blocks * (1 + own), found)
     pre_head = len({key.split(".")[1] for key in state if key.startswith("layers.")})
+    check_count("pre-head blocks", pre_head + 1, MAX_BLOCKS)
     width = require_tensor(state, "head.weight", 3 if len(modules) == 1 else 4).shape[-1]
     check_value("the width of the head", max(a + b for a, b in sizes.values()), width)
     feature = require_tensor(state, f"{_PERCEIVER}modality_projection.gate_proj.weight", 2).shape[1]
     if base:
         targets = target_configs(base.check_targets(sizes))
     else:
-        targets = tuple(TargetConfig(_layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
+        targets = tuple(TargetConfig(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
     check_value("the number of layers", len({t.layer for t in targets}), layers)
     return HyperNetworkConfig(
         targets,
@@ -144,19 +160,15 @@ def _is_vector(value: Any) -> bool:
     return isinstance(value, TensorRef) and len(value.size) == 1
 
 
-def _layer_name(layer: int, module: str) -> str:
-    return f"model.layers.{layer}.{'self_attn' if _ATTENTION.fullmatch(module) else 'mlp'}.{module}"
-
-
 def _encoder_config(context: Record, base_name: str, layers: int) -> EncoderConfig:
     name = context.get("ctx_encoder_model_name_or_path")
     kind, index = context.get("ctx_encoder_type"), context.get("layer_idx")
     if name not in (None, base_name) or context.get("ctx_encoder_last_layer") not in (None, layers):
-        raise InputError(f"the context encoder is another model ({str(name)[:80]})", "this variant is not supported")
-    if kind not in ("early_exit", "per_layer_activations"):
-        raise InputError(f"the context encoder type {str(kind)[:40]!r} is not supported", "no released model has it")
-    if kind == "per_layer_activations":
-        return EncoderConfig("per_layer_activations")
+        raise InputError(f"the context encoder is another model ({short(name)})", "this variant is not supported")
+    if kind not in ("early_exit", "per_layer_activations", "embed_only"):
+        raise InputError(f"the context encoder type {short(kind)!r} is not supported", "no released model has it")
+    if kind != "early_exit":
+        return EncoderConfig(kind)
     return EncoderConfig("early_exit", index if type(index) is int else layers // 4)
 
 
@@ -195,6 +207,5 @@ def _rename(state: dict[str, Any], config: HyperNetworkConfig) -> dict[str, Any]
             tensor = require_tensor(state, f"{half}.{target.module}", 3)
             check_value(f"the layers of {half}", len(config.layers), tensor.shape[0])
             row = tensor[target.layer]
-            # A row of the file's view shares its storage with the others, which safetensors does not store.
-            result[f"{half}.{target.name.replace('.', '/')}"] = (row if half == "bias_A" else row.mT).clone()
+            result[f"{half}.{target.name.replace('.', '/')}"] = row if half == "bias_A" else row.mT
     return result

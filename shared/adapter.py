@@ -37,6 +37,12 @@ class Adapter:
     def base_model(self) -> str:
         return self.config["base_model_name_or_path"]
 
+    @property
+    def question_system(self) -> str | None:
+        """The system message that the adapter's hypernetwork was trained with, ``None`` for the template's own."""
+        system = self.provenance.get("question_system")
+        return system if isinstance(system, str) else None
+
 
 def adapter_config(weights: LoraWeights, base_model: str, revision: str | None = None) -> dict[str, Any]:
     """A PEFT configuration that PEFT, vLLM, llama.cpp, Ollama and MLX read alike: uniform r, scaling 1, no patterns."""

@@ -82,7 +82,9 @@ class BaseModel:
 
     @property
     def device(self):
-        return self.model.get_input_embeddings().weight.device
+        """Where inputs go: the device of the embeddings, or the chosen one if accelerate keeps those elsewhere."""
+        device = self.model.get_input_embeddings().weight.device
+        return self.placement.device if device.type == "meta" else device
 
     @property
     def context_window(self) -> int:
@@ -114,9 +116,8 @@ def load_base_model(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     name = name_or_path or EMBEDDED_BASE
-    path = _embedded_path() if name == EMBEDDED_BASE else None
-    source = str(path or name)
-    options: dict = {"trust_remote_code": trust_remote_code, "revision": None if path else revision}
+    source = local_source(name)
+    options: dict = {"trust_remote_code": trust_remote_code, "revision": revision if source == name else None}
     model_options = dict(options)
     if load_in_4bit:
         if importlib.util.find_spec("bitsandbytes") is None:
@@ -144,6 +145,11 @@ def load_base_model(
         tokenizer.pad_token = tokenizer.eos_token
     commit = getattr(model.config, "_commit_hash", None)
     return BaseModel(model, tokenizer, describe_base(model, name, commit), placement)
+
+
+def local_source(name_or_path: str) -> str:
+    """Where transformers finds a base model: the embedded default's own folder, else the name as it is."""
+    return str((_embedded_path() if name_or_path == EMBEDDED_BASE else None) or name_or_path)
 
 
 def describe_base(model: "PreTrainedModel", name: str, revision: str | None = None) -> BaseModelSpec:

@@ -116,6 +116,7 @@ def publish_adapter(
     hypernetwork: str,
     source: dict[str, Any],
     dtype: str,
+    question_system: str | None = None,
     force: bool = False,
 ) -> int:
     """Write an adapter directory with its card and provenance; returns the size of the weights in bytes.
@@ -123,6 +124,7 @@ def publish_adapter(
     Args:
         kind: ``d2l`` or ``t2l``.
         source: what the adapter was made from, as it goes into ``provenance.json``.
+        question_system: system message that questions to this adapter need, if it is not the template's own.
     """
     import torch
 
@@ -137,6 +139,7 @@ def publish_adapter(
         "hypernetwork": hypernetwork,
         "base_model": base.to_dict(),
         "source": source,
+        "question_system": question_system,
         "versions": versions,
     }
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8

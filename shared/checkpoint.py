@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.config import read_json
 from shared.errors import InputError
 from shared.paths import whole_directory
+from shared.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,13 +32,18 @@ def save_checkpoint(
         max_shard_size: split larger weights into ``model-0000X-of-0000Y.safetensors`` with an index.
     """
     import torch
-    from huggingface_hub import save_torch_state_dict
+    from huggingface_hub import split_torch_state_dict_into_shards
 
-    if dtype is not None:
-        state = {k: t.to(getattr(torch, dtype)) if t.is_floating_point() else t for k, t in state.items()}
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    wanted = None if dtype is None else getattr(torch, dtype)
+    dtypes = {key: wanted if wanted and t.is_floating_point() else t.dtype for key, t in state.items()}
+    outline = {key: torch.empty(t.shape, dtype=dtypes[key], device="meta") for key, t in state.items()}
+    split = split_torch_state_dict_into_shards(outline, max_shard_size=max_shard_size)
     with whole_directory(path, force=force, what="hypernetwork") as temporary:
-        save_torch_state_dict(state, temporary, max_shard_size=max_shard_size)
+        for name, keys in split.filename_to_tensors.items():
+            write_safetensors(temporary / name, {key: state[key] for key in keys}, dtypes)
+        if split.is_sharded:
+            index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+            (temporary / f"{WEIGHTS_FILE}.index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(card, encoding="utf-8")
 

@@ -61,7 +61,7 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{what}: {path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
         raise InputError(f"{what}: {path} is not valid JSON ({error})") from None
 
 
@@ -75,6 +75,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _missing_fields(kind: Any, value: Any) -> int:
+    known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+    return len(set(value) - known) if isinstance(value, dict) else 0
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Check ``value`` against a type hint; lists become tuples and mappings become nested configurations."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -83,7 +88,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             if type(None) in args:
                 return None
         else:
-            return _convert(next(arg for arg in args if arg is not type(None)), value, where)
+            kinds = [arg for arg in args if arg is not type(None)]
+            # Of several configurations, the one that lacks fewest of the given fields.
+            return _convert(min(kinds, key=lambda kind: _missing_fields(kind, value)), value, where)
     elif origin is typing.Literal:
         if value in args:
             return value

@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     import torch
 
 DTYPES = ("float32", "bfloat16", "float16")
+_SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_name(text: str, *, auto: bool = True) -> str:
+    """A dtype's full name, also for the usual short ones.
+
+    Args:
+        auto: whether ``auto`` is one of them.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    name, known = _SHORT.get(text, text), ("auto", *DTYPES) if auto else DTYPES
+    if name not in known:
+        raise InputError(f"unknown dtype {text!r}", f"use {', '.join(known)}")
+    return name
 
 
 @dataclass(frozen=True)
@@ -45,12 +61,11 @@ def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available.get(chosen.type, False):
         raise InputError(f"device {device!r} is not available on this machine", "use --device auto")
+    dtype = dtype_name(dtype)
     if dtype == "auto":
         fast = _bf16_is_fast(chosen)
         dtype = "bfloat16" if fast else "float32"
         why += "; bf16 is fast here" if fast else "; bf16 is not fast here"
-    if dtype not in DTYPES:
-        raise InputError(f"unknown dtype {dtype!r}", f"use auto, {', '.join(DTYPES)}")
     return Placement(chosen, getattr(torch, dtype), why)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,7 +11,11 @@ from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Message = dict[str, str]
+_MARKER = "\u2603MARKER\u2603"
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,31 @@ class GenerationConfig(Config):
 def chat_ids(base: BaseModel, messages: list[Message]) -> list[int]:
     """Token ids of a conversation with the tokenizer's own chat template, ready for the answer."""
     if base.tokenizer.chat_template is None:
-        text = "\n".join(message["content"] for message in messages) + "\n"
+        text = "\n".join(message["content"] for message in messages if message["content"]) + "\n"
         return base.tokenizer(text)["input_ids"]
-    text = base.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return base.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return base.tokenizer(render_chat(base.tokenizer, messages), add_special_tokens=False)["input_ids"]
+
+
+def render_chat(tokenizer: "PreTrainedTokenizerBase", messages: list[Message]) -> str:
+    """A conversation as text by the tokenizer's chat template, with the generation prompt.
+
+    Where the template refuses a system message (Gemma 2, older Mistral), it stands before the first user message with
+    an empty line between, as Doc-to-LoRA was trained.
+    """
+    from jinja2.exceptions import TemplateError
+
+    options = {"tokenize": False, "add_generation_prompt": True}
+    try:
+        return tokenizer.apply_chat_template(messages, **options)
+    except TemplateError:
+        if len(messages) < 2 or messages[0]["role"] != "system":
+            raise
+        system, user, *rest = messages
+        # A marker in place of the text: a template that trims messages must trim the user's, not the empty line.
+        text = tokenizer.apply_chat_template([{**user, "content": f" {_MARKER} "}, *rest], **options)
+        trims = f" {_MARKER} " not in text
+        content = user["content"].strip() if trims else user["content"]
+        return text.replace(_MARKER if trims else f" {_MARKER} ", f"{system['content']}\n\n{content}")
 
 
 def pad_batch(rows: list[list[int]], pad_id: int, *, left: bool = False) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,9 @@ class LoraLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, sequence, in_features). Returns (batch, sequence, out_features) in the base layer's dtype."""
         y = self.base_layer(x)
-        update = x.to(self.lora_A.dtype) @ self.lora_A.mT @ self.lora_B.mT
+        # The layers of a model that is spread over devices see their inputs on their own one.
+        lora_A, lora_B = self.lora_A.to(x.device), self.lora_B.to(x.device)
+        update = x.to(lora_A.dtype) @ lora_A.mT @ lora_B.mT
         return (y + update).to(y.dtype)
 
 

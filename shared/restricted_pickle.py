@@ -10,6 +10,7 @@ before version 1.6); opcodes: CPython's pickletools.
 
 import io
 import pickletools
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ _CALLABLES = {
 }
 # A state dict needs some 200 bytes of pickle a tensor; an opcode of one byte can make an object of 64.
 MAX_PICKLE_BYTES = 4 << 20
+MAX_DIMENSIONS = 8
 _HINT = "only checkpoints of tensors and known configuration records are read; nothing in this file was run"
 
 
@@ -203,9 +205,10 @@ def _construct(function: Any, arguments: tuple) -> Any:
         return _expect(arguments[0], str)
     if name == "_rebuild_tensor_v2" and len(arguments) >= 4:
         storage, offset, size, stride = arguments[:4]
-        if any(type(number) is not int or number < 0 for number in (offset, *_expect(size, tuple), *stride)):
+        numbers = (offset, *_expect(size, tuple), *_expect(stride, tuple))
+        if len(size) > MAX_DIMENSIONS or any(type(n) is not int or not 0 <= n < 1 << 48 for n in numbers):
             raise _Refused("a tensor with a bad shape")
-        return TensorRef(_expect(storage, StorageRef), offset, size, _expect(stride, tuple))
+        return TensorRef(_expect(storage, StorageRef), offset, size, stride)
     if name == "_rebuild_parameter" and arguments:
         return _expect(arguments[0], TensorRef)
     raise _Refused(f"it calls {function}")
@@ -249,8 +252,9 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no checkpoint: it is almost empty", "get the file again")
     try:
         top, storages = open_torch_file(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise InputError(f"{path} is damaged ({error})", "get the file again") from None
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as error:
+        text = " ".join(str(error).split())[:120]
+        raise InputError(f"{path} is damaged ({text})", "get the file again") from None
     if type(top) is not dict:
         raise InputError(f"{path} holds a {type(top).__name__}, not named tensors", "give a checkpoint's state dict")
     return storages.materialise(top)

@@ -1,6 +1,7 @@
 """Finds the layers of a causal LM by walking its modules, never by guessed prefixes."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 
 from torch import nn
 
@@ -97,6 +98,22 @@ def find_targets(
             name, module = matches[0]
             targets.append(Target(f"{stack.name}.{layer}.{name}", layer, leaf, module.in_features, module.out_features))
     return targets
+
+
+def check_targets(model: nn.Module, expected: Iterable[Target], base_model: str) -> None:
+    """Compare a hypernetwork's target layers with a base model's, for one that was imported without its base at hand.
+
+    Args:
+        expected: objects with the fields of ``Target``, all target layers of the hypernetwork.
+        base_model: the base model that the hypernetwork names.
+
+    Raises:
+        InputError: a layer is missing or has another size.
+    """
+    wanted = {astuple(target) for target in expected}
+    modules = tuple(sorted({target.module for target in expected}))
+    if {astuple(target) for target in find_targets(model, modules)} != wanted:
+        raise InputError("the base model has other target layers than the hypernetwork", f"use --base {base_model}")
 
 
 def _is_linear(module: nn.Module) -> bool:

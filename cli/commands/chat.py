@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base
+from cli.loading import load_adapter, load_base, opening
 
 
 def chat(
@@ -38,8 +38,8 @@ def chat(
     from shared.lora_layer import apply_lora
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
-    opening = [{"role": "system", "content": system}] if system is not None else []
-    messages = list(opening)
+    first = opening(loaded_adapter, system)
+    messages = list(first)
     torch.manual_seed(seed)
     output.note("/new starts over, /quit or Ctrl-D ends")
     with apply_lora(loaded.model, loaded_adapter.weights.scaled(scale).to(loaded.device)):
@@ -51,7 +51,7 @@ def chat(
             if not line or text == "/quit":
                 return
             if text == "/new":
-                messages = list(opening)
+                messages = list(first)
             elif text:
                 messages.append({"role": "user", "content": text})
                 reply = answer(loaded, messages, config, lambda piece: print(piece, end="", flush=True))

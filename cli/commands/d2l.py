@@ -41,10 +41,11 @@ def d2l(
     output.configure(json_output=json, quiet=quiet)
     from d2l.reader import expand_paths, read_document
     from shared.clock import Stages
+    from shared.device import dtype_name
     from shared.paths import check_output
     from shared.registry import find_hypernetwork
 
-    stages = Stages()
+    dtype, stages = dtype_name(dtype), Stages()
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
     target = output_dir or Path(default_name(files[0]))
     check_output(target, force=force, what="adapter")

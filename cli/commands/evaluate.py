@@ -85,6 +85,8 @@ def tasks(
     max_tasks: Limit = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
+    text_encoder: options.TextEncoder = None,
+    trust_remote_code: options.TrustRemoteCode = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -105,13 +107,13 @@ def tasks(
     chosen = [task for task in read_tasks(data) if task.split == split][:max_tasks]
     entry = find_hypernetwork(hypernet, "t2l")
     loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
-    from t2l.encoder import load_text_encoder
+    from t2l.encoder import load_encoder_of
     from t2l.evaluate import evaluate_tasks
     from t2l.model import T2LModel
 
     model = T2LModel.from_pretrained(entry.path)
     model.check_base(loaded)
-    encoder = load_text_encoder(model.config.text_encoder)
+    encoder = load_encoder_of(model.config, text_encoder, trust_remote_code=trust_remote_code)
     with bar("tasks") as move:
         result = evaluate_tasks(
             model,

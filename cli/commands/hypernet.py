@@ -8,7 +8,7 @@ import typer
 from cli import options, output
 from cli.errors import handled
 
-app = typer.Typer(help="List and describe hypernetworks.", no_args_is_help=True)
+app = typer.Typer(help="List, describe and import hypernetworks.", no_args_is_help=True)
 
 
 def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
@@ -66,7 +66,9 @@ def info(
 
 
 def import_(
-    source: Annotated[str, typer.Argument(help="pytorch_model.bin, its folder, or a Hub id.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(help="pytorch_model.bin, hypermod.pt, the run's folder, or a Hub id.", show_default=False)
+    ],
     output_dir: Annotated[Path, typer.Option("--output", "-o", help="Hypernetwork directory to write.")],
     base: options.Base = None,
     subfolder: Annotated[str | None, typer.Option(help="Folder of the run in SOURCE.", show_default=False)] = None,
@@ -76,40 +78,37 @@ def import_(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Convert a published Doc-to-LoRA checkpoint without unpickling it.
+    """Convert a published Doc-to-LoRA or Text-to-LoRA checkpoint without unpickling it.
 
     Example: hyperlora hypernet import pytorch_model.bin --base google/gemma-2-2b-it -o gemma-d2l
     """
     output.configure(json_output=json, quiet=quiet)
-    from shared.device import DTYPES
-    from shared.errors import InputError
+    from shared.device import dtype_name
     from shared.paths import check_output
     from shared.published import find_published, import_card, read_architecture
 
-    if dtype not in DTYPES:
-        raise InputError(f"unknown dtype {dtype!r}", f"use {', '.join(DTYPES)}")
+    dtype = dtype_name(dtype, auto=False)
     check_output(output_dir, force=force, what="hypernetwork")
     found = find_published(source, subfolder=subfolder, revision=revision)
-    if found.kind != "d2l":
-        raise InputError(
-            f"{source} is a Text-to-LoRA checkpoint, which cannot be imported yet", "import a D2L checkpoint"
-        )
-    from d2l.published import import_d2l
+    architecture = read_architecture(base) if base is not None else None
     from shared.checkpoint import save_checkpoint
 
-    imported = import_d2l(found.file, read_architecture(base) if base is not None else None)
-    config = imported.config
-    facts = {
-        "base model": config.base.name_or_path,
-        "chunk length": f"{config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)",
-        "dtype": dtype,
-    }
-    card = import_card(found, facts, list(imported.dropped))
-    save_checkpoint(output_dir, config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
-    output.result(
-        str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": facts["base model"]}
-    )
-    output.next_step(f"hyperlora d2l FILE --hypernet {output_dir}")
+    if found.kind == "d2l":
+        from d2l.published import import_d2l
+
+        imported = import_d2l(found.file, architecture)
+        chunk = f"{imported.config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)"
+        facts, following = {"chunk length": chunk}, "hyperlora d2l FILE"
+    else:
+        from t2l.published import import_t2l
+
+        imported = import_t2l(found.file, found.folder, architecture)
+        facts, following = {"text encoder": imported.config.text_encoder}, 'hyperlora t2l "WHAT TO DO"'
+    base_model = imported.config.base.name_or_path
+    card = import_card(found, {"base model": base_model, **facts, "dtype": dtype}, imported.dropped)
+    save_checkpoint(output_dir, imported.config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
+    output.result(str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": base_model})
+    output.next_step(f"{following} --hypernet {output_dir}")
 
 
 app.command("list")(handled(list_))

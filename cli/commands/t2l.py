@@ -18,9 +18,7 @@ def t2l(
         str | None,
         typer.Option(help="Check the hypernetwork against this base model (path or Hub id).", show_default=False),
     ] = None,
-    text_encoder: Annotated[
-        str | None, typer.Option(help="Where the text encoder is: path or Hub id.", show_default=False)
-    ] = None,
+    text_encoder: options.TextEncoder = None,
     scale: options.Scale = 1.0,
     force: options.Force = False,
     dtype: options.Dtype = "auto",
@@ -36,32 +34,34 @@ def t2l(
     """
     output.configure(json_output=json, quiet=quiet)
     from shared.clock import Stages
-    from shared.device import DTYPES
+    from shared.device import dtype_name
     from shared.errors import InputError
     from shared.paths import check_output
     from shared.registry import find_hypernetwork
 
     if not description.strip():
         raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
-    if dtype not in ("auto", *DTYPES):
-        raise InputError(f"unknown dtype {dtype!r}", f"use auto, {', '.join(DTYPES)}")
+    dtype = dtype_name(dtype)
     stages = Stages()
     target = output_dir or Path(default_name(description.replace(".", " ").replace("/", " ")))
     check_output(target, force=force, what="adapter")
     entry = find_hypernetwork(hypernet, "t2l")
     with stages("import"), spinner("importing"):
-        import sentence_transformers  # noqa: F401  timed apart from the models
+        if entry.config.get("pooling", "sentence") == "sentence":
+            import sentence_transformers  # noqa: F401  timed apart from the models
 
-        from t2l.encoder import load_text_encoder
+        from t2l.encoder import load_encoder_of
         from t2l.generate import generate_task_adapter
         from t2l.model import T2LModel
     with stages("load"), spinner("loading the hypernetwork"):
         model = T2LModel.from_pretrained(entry.path)
-        encoder = load_text_encoder(text_encoder or model.config.text_encoder, trust_remote_code=trust_remote_code)
         if base is not None:
-            from cli.loading import load_base
+            from shared.published import read_architecture
 
-            model.check_base(load_base(base, "cpu", dtype))
+            model.check_base(read_architecture(base))
+            if text_encoder is None and model.config.text_encoder == model.config.base.name_or_path:
+                text_encoder = base
+        encoder = load_encoder_of(model.config, text_encoder, dtype=dtype, trust_remote_code=trust_remote_code)
     result = generate_task_adapter(
         model,
         encoder,

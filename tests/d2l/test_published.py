@@ -1,36 +1,28 @@
 """Published D2L checkpoints: the golden cases of the reference implementation, and files that must be refused."""
 
-import json
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from d2l.chunking import TemplatePieces, chunk_tokens_equally, template_pieces
+from d2l.chunking import TemplatePieces, template_pieces
 from d2l.encoder import encode_chunks
 from d2l.model import D2LModel
 from d2l.published import import_d2l
 from shared.checkpoint import save_checkpoint
 from shared.errors import InputError
+from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
 from shared.published import read_architecture
-from tests.conftest import load, make_base, make_tokenizer
+from tests.conftest import load, make_base
+from tests.reference import REFERENCE, TOLERANCE, cases, error, needs_reference, read_case
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
-CASES = [path.name for path in sorted((REFERENCE / "d2l").glob("*"))] or ["absent"]
-pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the golden data is not beside the checkout")
-
-
-def error(ours, golden):
-    return ((ours - golden).norm() / golden.norm()).item()
+pytestmark = needs_reference
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=cases("d2l"))
 def case(request, tmp_path_factory):
     """case.json, its folder, and the model: imported, saved, loaded."""
-    path = REFERENCE / "d2l" / request.param
-    facts = json.loads((path / "case.json").read_text())
+    path, facts = read_case("d2l", request.param)
     base_path = str(REFERENCE / facts["base_model"])
     imported = import_d2l(path / "pytorch_model.bin", read_architecture(base_path))
     directory = tmp_path_factory.mktemp("imported") / request.param
@@ -65,8 +57,8 @@ def test_generated_and_combined_factors(case):
             names = [t.name for t in config.targets if t.module == module]
             lora_A = torch.stack([generated[n].lora_A for n in names], dim=1)
             lora_B = torch.stack([generated[n].lora_B.mT for n in names], dim=1) / config.scaling
-            assert error(lora_A, golden[f"{name}.{module}.A"]) < 2e-5
-            assert error(lora_B, golden[f"{name}.{module}.B"]) < 2e-5
+            assert error(lora_A, golden[f"{name}.{module}.A"]) < TOLERANCE
+            assert error(lora_B, golden[f"{name}.{module}.B"]) < TOLERANCE
             label = "short_combined" if name == "short" else "combined"
             for half, tensor in (("A", "lora_A"), ("B", "lora_B")):
                 wanted = golden[f"{label}.{module}.{half}"][0]
@@ -74,7 +66,7 @@ def test_generated_and_combined_factors(case):
                 ours = ours if half == "A" else ours.mT / config.scaling
                 # Without a bias the reference leaves zero ranks at the end.
                 ours = torch.cat([ours, ours.new_zeros(len(names), wanted.shape[1] - ours.shape[1], ours.shape[2])], 1)
-                assert error(ours, wanted) < 2e-5
+                assert error(ours, wanted) < TOLERANCE
 
 
 @torch.no_grad()
@@ -90,10 +82,53 @@ def test_logits_live_and_reloaded_with_peft(case, tmp_path):
     for name, chunks in (("with_short", short), ("with_combined", long)):
         weights = model.generate(chunks).weights
         with apply_lora(model.base.model, weights):
-            assert error(model.base.model(ids).logits, golden[name]) < 2e-5
+            assert error(model.base.model(ids).logits, golden[name]) < TOLERANCE
         write_adapter(tmp_path / name, weights, adapter_config(weights, "base", None), card="", provenance={})
         reloaded = PeftModel.from_pretrained(load(str(REFERENCE / facts["base_model"])).model, tmp_path / name)
-        assert error(reloaded(ids).logits, golden[name]) < 2e-5
+        assert error(reloaded(ids).logits, golden[name]) < TOLERANCE
+
+
+@torch.no_grad()
+def test_strengths_of_chunks_and_bias(case):
+    """``scaled`` on each part: a chunk's strength acts on A alone, the bias's on both of its factors."""
+    facts, path, model = case
+    recipe = facts["combine"].get("combined_scaled")
+    if recipe is None:
+        pytest.skip("the case has no strengths")
+    golden, config = load_file(path / "lora.safetensors"), model.config.hypernetwork
+    _, long = contexts(facts, model)
+    chunks = model.hypernetwork(encode_chunks(model.base, model.config, long).features).unbind()
+    parts = [chunk.scaled(s) for chunk, s in zip(chunks, recipe["scalers"], strict=True)]
+    if model.hypernetwork.bias() is not None:
+        parts.append(model.hypernetwork.bias().scaled(recipe["bias_scaler"] ** 2))
+    weights = LoraWeights.concat(parts)
+    for target in config.targets:
+        lora_A, lora_B = (golden[f"combined_scaled.{target.module}.{half}"][0, target.layer] for half in "AB")
+        assert error(weights[target.name].delta(), config.scaling * lora_B.T @ lora_A) < TOLERANCE
+    logits = load_file(path / "logits.safetensors")["with_combined_scaled"]
+    with apply_lora(model.base.model, weights):
+        assert error(model.base.model(torch.tensor([facts["prompt"]["ids"]])).logits, logits) < TOLERANCE
+
+
+@torch.no_grad()
+def test_contexts_of_different_length_in_one_batch(case):
+    """The reference pads the shorter context's ranks with zeros; a context alone gives the same update."""
+    facts, path, model = case
+    if "combined_groups" not in facts["combine"]:
+        pytest.skip("the case has no groups")
+    golden, config = load_file(path / "lora.safetensors"), model.config.hypernetwork
+    logits = load_file(path / "logits.safetensors")["with_groups"]
+    ids = torch.tensor([facts["prompt"]["ids"]])
+    for index, (chunks, rows) in enumerate(zip(contexts(facts, model), ([0], [1, 2]), strict=True)):
+        weights = model.generate(chunks).weights
+        for target in config.targets:
+            wanted_A, wanted_B = (golden[f"combined_groups.{target.module}.{h}"][index, target.layer] for h in "AB")
+            assert error(weights[target.name].lora_A, wanted_A[: weights.r]) < TOLERANCE
+            assert error(weights[target.name].lora_B.mT / config.scaling, wanted_B[: weights.r]) < TOLERANCE
+            assert not wanted_A[weights.r :].any() and not wanted_B[weights.r :].any()
+        with apply_lora(model.base.model, weights):
+            for row in rows:
+                assert error(model.base.model(ids).logits[0], logits[row]) < TOLERANCE
 
 
 def test_a_base_that_does_not_match_is_refused(tmp_path):
@@ -117,42 +152,3 @@ def test_import_without_a_base_names_the_same_layers():
     assert set(alone.targets) == set(
         import_d2l(file, read_architecture(str(REFERENCE / "base_models" / "tiny-llama-a"))).config.hypernetwork.targets
     )
-
-
-# The system message's handling in the chat templates of the three released bases.
-GEMMA = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for m in messages %}{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + '<end_of_turn>\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
-)
-MISTRAL = (
-    "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('roles must alternate') }}{% endif %}{{ ' [INST] ' + m['content'] + ' [/INST]' }}{% endfor %}"
-)
-QWEN = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
-@pytest.mark.parametrize(
-    ("template", "prefix", "suffix"),
-    [
-        (GEMMA, "<|im_start|><start_of_turn>user\n\n\n", "<end_of_turn>\n<start_of_turn>model\n"),
-        (MISTRAL, "<|im_start|> [INST] \n\n", " [/INST]"),
-        (
-            QWEN,
-            "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n",
-            "<|im_end|>\n<|im_start|>assistant\n",
-        ),
-    ],
-)
-def test_template_pieces_of_the_released_families(template, prefix, suffix):
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = template
-    pieces = template_pieces(tokenizer)
-    assert tokenizer.decode(pieces.prefix) == prefix and tokenizer.decode(pieces.suffix) == suffix
-    chunks = chunk_tokens_equally(tokenizer, " one two three four five six seven eight \n", 20)
-    assert all(c.ids[: c.start] == pieces.prefix and c.ids[c.stop :] == pieces.suffix for c in chunks[1:-1])
-    content = [i for c in chunks for i in c.ids[c.start : c.stop]]
-    assert "two three four" in tokenizer.decode(content)
