@@ -48,8 +48,8 @@ class DocQAResult:
     Attributes:
         adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if 0 or unmeasured.
         gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
-        f1_gap_closed, em_gap_closed: the same of generated answers, (adapter - other) / (context+bias - other); ``None``
-            if unmeasured or if context+bias is not above other.
+        f1_gap_closed, em_gap_closed: the same of generated answers, (adapter - other) / (context+bias - other);
+            ``None`` if unmeasured or if context+bias is not above other.
         lengths: the same scores by the context's length in tokens, "<128" to "1024+".
         kinds: and by the kind of question that the data names.
     """

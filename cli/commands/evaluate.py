@@ -203,6 +203,49 @@ def niah(
     output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
 
 
+def general(
+    data: Annotated[
+        Path, typer.Option(help="Documents: JSONL with context, question, answer; or SQuAD JSON.", show_default=False)
+    ],
+    limit: Annotated[int, typer.Option(min=1, help="Documents to load, one after the other.")] = 10,
+    hypernet: options.Hypernet = None,
+    base: options.Base = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Ask general questions with documents loaded: what does an adapter break?
+
+    Example: hyperlora eval general --data validation.jsonl
+    """
+    output.configure(json_output=json, quiet=quiet)
+    from d2l.data import read_docqa
+    from shared.registry import find_hypernetwork
+
+    documents = [context.text for context in read_docqa(data)[:limit]]
+    entry = find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    from d2l.interference import evaluate_interference
+    from d2l.model import D2LModel
+
+    with bar("documents") as move:
+        result = evaluate_interference(
+            D2LModel.from_pretrained(entry.path, loaded),
+            documents,
+            on_progress=move,
+            facts={"data": data.name, "limit": limit, "hypernetwork": entry.name},
+        )
+    title = f"{result.questions} general questions, {len(documents)} documents"
+    rows = [["base", result.base], ["bias LoRA alone", result.bias], ["a document's adapter", result.adapter]]
+    text = output.table(title, ["loaded", "right answer contained"], rows)
+    text += f"\nanswers that are word for word the base's own: {result.unchanged:.2f}"
+    if result.relative_loss is not None:
+        text += f"\nlost against the base: {result.relative_loss:.1%}"
+    output.result(text, result.to_dict())
+
+
 app.command("docqa")(handled(docqa))
+app.command("general")(handled(general))
 app.command("niah")(handled(niah))
 app.command("tasks")(handled(tasks))
