@@ -117,13 +117,22 @@ def test_ask_compare_with_context_and_sampling(hyperlora, adapter, document):
     assert one == two != three
 
 
-def test_chat_remembers_and_ends(hyperlora, adapter):
-    done = hyperlora(
-        "chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input="When?\nWhen?\n/new\nWhen?\n/quit\nnever\n"
-    )
-    lines = done.stdout.splitlines()
+def test_chat_remembers_and_ends(hyperlora, adapter, monkeypatch):
+    import shared.generation
+
+    real, asked = shared.generation.answer, []
+
+    def record(base, messages, config, on_text=None):
+        asked.append([m["content"] for m in messages])
+        asked.append(real(base, messages, config, on_text))
+        return asked[-1]
+
+    monkeypatch.setattr(shared.generation, "answer", record)
+    turns = "When?\nWhere?\n/new\nWhen?\n/quit\nnever\n"
+    done = hyperlora("chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input=turns)
     assert done.exit_code == 0, done.stderr
-    assert lines[0] == lines[-1]  # /new forgot the first turns
+    assert asked[::2] == [["When?"], ["When?", asked[1], "Where?"], ["When?"]]  # /new forgot the first turns
+    assert asked[1] == asked[-1] and all(reply in done.stdout for reply in asked[1::2])
 
 
 def test_inspect(hyperlora, adapter):
