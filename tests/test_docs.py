@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 def load(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -40,7 +41,6 @@ def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
     from cli.app import app
 
     monkeypatch.chdir(tmp_path)
-    sys.path.insert(0, str(ROOT / "examples"))
     load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=3)
     commands = readme_commands()
     assert len(commands) >= 6
