@@ -110,8 +110,9 @@ class D2LModel:
             features = encode_chunks(self.base, self.config, batch).features
             with torch.autocast(self.base.device.type, dtype, enabled=dtype != torch.float32):
                 weights = self.hypernetwork(features)
-            # Factors leave the device as they come: a long document needs no more memory there than one batch.
-            made = weights.to(device="cpu", dtype=dtype).unbind()
+            # Factors leave the device as they come: a long document needs no more memory there than one batch. In
+            # float32, since the joint solve takes differences of keys: keys rounded to bf16 gave other answers.
+            made = weights.to(device="cpu", dtype=torch.float32).unbind()
             if cache:
                 cache.put(batch, made)
             for part in made:
@@ -119,7 +120,7 @@ class D2LModel:
             done += sum(len(chunk.ids) for chunk in batch)
             if on_progress:
                 on_progress(done, total)
-        factors = LoraWeights.concat([part.to(torch.float32) for part in parts])
+        factors = LoraWeights.concat(parts)
         weights = self.hypernetwork.join(factors.scaled(self.config.chunk_scale(len(chunks))))
         return DocumentLora(weights, len(chunks), total, num_cached)
 
