@@ -35,13 +35,13 @@ def push_folder(path: Path, repo_id: str, *, private: bool = True, token: str | 
     files are not uploaded.
 
     Args:
-        private: visibility of a new repository.
+        private: visibility of a new repository; an existing public one is refused, so that nothing leaks unasked.
         token: by default ``HF_TOKEN``, or the one that ``hf auth login`` stored.
         message: of the commit.
 
     Raises:
-        InputError: no folder or an empty one, a bad repository id, no token, an invalid one, or one without the right
-            to write there, ``HF_HUB_OFFLINE``.
+        InputError: no folder or an empty one, a bad repository id, a public repository against ``private``, no token,
+            an invalid one, or one without the right to write there, ``HF_HUB_OFFLINE``.
         HyperLoraError: the Hub cannot be reached or fails.
     """
     _check_repo_id(repo_id)
@@ -58,11 +58,16 @@ def push_folder(path: Path, repo_id: str, *, private: bool = True, token: str | 
         api = _api(token)
         try:
             # Before any call of the client that would wait for an unresponsive Hub without end.
-            api.model_info(repo_id, timeout=_TIMEOUT)
+            public = not api.model_info(repo_id, timeout=_TIMEOUT).private
             exists = True
         except RepositoryNotFoundError:
-            exists = False
+            public = exists = False
         user = api.whoami()["name"]
+    if public and private:
+        raise InputError(
+            f"{repo_id} exists and is public, and these weights can reveal what they were made from",
+            "push to another repository, or publish with --public",
+        )
     with _explained(repo_id, user=user), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the client's advice on a card's metadata
         if not exists:

@@ -289,8 +289,7 @@ Trained with this configuration (`hyperlora train {kind} CONFIG -o RUN`):
 {config}
 ```
 
-Last training metrics: {metrics}
-"""
+{metrics}"""
 
 
 def save_trained(
@@ -308,6 +307,7 @@ def save_trained(
     """
     from shared.checkpoint import save_checkpoint
 
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
     card = _CARD.format(
         base=config["base"]["name_or_path"],
         kind=config["kind"],
@@ -315,6 +315,6 @@ def save_trained(
         step=result.step,
         trained_on=trained_on,
         config=json.dumps(train_config, indent=1),
-        metrics=", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items()),
+        metrics=f"Last training metrics: {metrics}\n" if metrics else "",
     )
     save_checkpoint(path, dict(config), hypernetwork.state_dict(), card=card, dtype="bfloat16", force=True)

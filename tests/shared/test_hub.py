@@ -91,11 +91,18 @@ def test_new_repositories_are_private_unless_asked(
 @pytest.mark.parametrize("private", [True, False])
 def test_an_existing_repository_keeps_its_visibility(private: bool, hub_server: HubServer, folder: Path) -> None:
     repo = hub_server.add("ann/adapter", {"kept.txt": b"kept"}, private=private)
-    push_folder(folder, "ann/adapter", private=not private, message="first")
+    push_folder(folder, "ann/adapter", private=False, message="first")
     assert hub_server.repos["ann/adapter"] is repo
     assert repo.private == private
     assert repo.commits[-1].files.keys() >= {"kept.txt", *FILES}
     assert not hub_server.seen("/repos/create") and not hub_server.seen("settings")
+
+
+def test_an_existing_public_repository_is_no_private_place(hub_server: HubServer, folder: Path) -> None:
+    hub_server.add("ann/adapter", {"kept.txt": b"kept"}, private=False)
+    error = refusal(lambda: push_folder(folder, "ann/adapter", message="first"))
+    assert "is public" in error.message and "--public" in error.hint
+    assert not hub_server.seen("/commit/") and not hub_server.seen("/preupload")
 
 
 def test_pickles_are_not_pulled_unless_asked(hub_server: HubServer) -> None:
