@@ -12,6 +12,8 @@ from shared.lora import LoraFactors, LoraWeights
 from shared.paths import home
 
 MAX_BYTES = 4_000_000_000
+# Raise it when the same weights give other factors than before: files of another format are never read again.
+FORMAT = 2
 
 
 class ChunkCache:
