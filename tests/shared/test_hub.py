@@ -171,7 +171,7 @@ def test_no_permission(hub_server: HubServer, folder: Path) -> None:
     hub_server.add("ann/mine", FILES)
     read = hub_server.read_token
     for repo_id, token in (("bob/new", None), ("bob/public", None), ("ann/new", read), ("ann/mine", read)):
-        error = refusal(lambda repo_id=repo_id, token=token: push_folder(folder, repo_id, token=token, message="first"))
+        error = refusal(lambda r=repo_id, t=token: push_folder(folder, r, private=False, token=t, message="first"))
         assert error.message == f"no permission for {repo_id} as ann"
     assert hub_server.repos.keys() == {"bob/public", "ann/mine"}
     assert len(hub_server.repos["bob/public"].commits) == 2
