@@ -35,6 +35,7 @@ class ChunkCache:
         files = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in checkpoint.glob("*.safetensors"))
         placement = model.base.placement
         facts = [
+            FORMAT,
             model.config.to_dict(),
             model.base.spec.fingerprint,
             files,

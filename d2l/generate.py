@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from d2l.cache import ChunkCache
 from d2l.model import D2LModel
 from d2l.reader import DocumentText
@@ -15,6 +17,9 @@ from shared.config import read_json
 from shared.errors import InputError
 from shared.lora import LoraWeights, TruncatedLora
 
+# At most so much of a safetensors header for one factor: its name, type, shape and place.
+HEADER_BYTES = 256
+
 
 @dataclass(frozen=True)
 class RankBudget:
@@ -22,14 +27,17 @@ class RankBudget:
 
     Attributes:
         max_rank: largest rank.
-        max_bytes: largest size of the written factors, two bytes per number.
+        max_bytes: largest size of the written weights file.
     """
 
     max_rank: int | None = None
     max_bytes: int | None = None
 
-    def apply(self, weights: LoraWeights) -> TruncatedLora:
+    def apply(self, weights: LoraWeights, itemsize: int = 2) -> TruncatedLora:
         """Truncate to the budget by SVD of the product; also to the layers' own rank, which loses nothing.
+
+        Args:
+            itemsize: bytes of a number as it will be written.
 
         Raises:
             InputError: not even rank 1 fits.
@@ -38,10 +46,13 @@ class RankBudget:
         if self.max_rank is not None:
             limits.append(self.max_rank)
         if self.max_bytes is not None:
-            limits.append(self.max_bytes * weights.r // (2 * weights.num_parameters))
-        if min(limits) < 1:
-            smallest = 2 * weights.num_parameters // weights.r
-            raise InputError(f"the adapter cannot be that small: rank 1 takes {smallest:,} bytes", "raise --max-bytes")
+            per_rank = itemsize * weights.num_parameters // weights.r
+            header = 2 * HEADER_BYTES * len(weights)
+            limits.append((self.max_bytes - header) // per_rank)
+            if limits[-1] < 1:
+                raise InputError(
+                    f"the adapter cannot be that small: rank 1 takes {per_rank + header:,} bytes", "raise --max-bytes"
+                )
         return weights.truncate(min(limits))
 
 
@@ -92,7 +103,7 @@ def internalize(
         if cache:
             cache.prune()
     with stages("write"):
-        truncated = options.budget.apply(lora.weights.scaled(options.scale))
+        truncated = options.budget.apply(lora.weights.scaled(options.scale), getattr(torch, options.dtype).itemsize)
         weights, energy = truncated.weights, truncated.energy_kept
         names = [Path(document.path).name for document in documents]
         files = [
@@ -145,13 +156,20 @@ def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[
     if not (adapter / PROVENANCE_FILE).exists():
         return None
     try:
-        source = read_json(adapter / PROVENANCE_FILE, "adapter")["source"]["files"]
-        old = {file["name"]: file["sha256"] for file in source}
+        old = _hashes_by_name(read_json(adapter / PROVENANCE_FILE, "adapter")["source"]["files"])
     except (InputError, KeyError, TypeError):
         return None
-    new = {file["name"]: file["sha256"] for file in files}
+    new = _hashes_by_name(files)
     return {
         "added": sorted(set(new) - set(old)),
         "replaced": sorted(name for name in set(new) & set(old) if new[name] != old[name]),
         "removed": sorted(set(old) - set(new)),
     }
+
+
+def _hashes_by_name(files: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Sorted hashes by name: documents of different folders may share a name."""
+    result: dict[str, list[str]] = {}
+    for file in files:
+        result.setdefault(file["name"], []).append(file["sha256"])
+    return {name: sorted(hashes) for name, hashes in result.items()}

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from d2l import cache as cache_module
 from d2l import model as model_module
 from d2l.cache import ChunkCache
 from d2l.generate import InternalizeOptions, RankBudget, changed_files, internalize
@@ -92,13 +93,18 @@ def test_damaged_files_are_computed_again(model, cache, encoded):
     assert model.generate(chunks, cache=cache).num_cached == len(chunks) - 2 and len(encoded) == 2
 
 
-def test_what_changes_the_factors_changes_the_cache(model, cache, tmp_path):
+def test_what_changes_the_factors_changes_the_cache(model, cache, tmp_path, monkeypatch):
     same = ChunkCache.for_model(model, tmp_path)
     assert same.directory == cache.directory
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
-    model.config = dataclasses.replace(model.config, chunk_gain=1.0)
+    monkeypatch.setattr(cache_module, "FORMAT", cache_module.FORMAT + 1)
     (tmp_path / "model.safetensors").unlink()
+    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+    monkeypatch.undo()
+    monkeypatch.setenv("HYPERLORA_HOME", str(tmp_path / "home"))
+    assert ChunkCache.for_model(model, tmp_path).directory == cache.directory
+    model.config = dataclasses.replace(model.config, chunk_gain=1.0)
     assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
 
 
@@ -144,23 +150,33 @@ def test_the_adapter_is_the_manifest_of_its_documents(model, tmp_path):
     assert changed_files(tmp_path / "nothing", []) is None
 
 
-def test_a_byte_budget_is_kept_and_an_impossible_one_refused(model, tmp_path):
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_byte_budget_is_kept_by_the_file_and_an_impossible_one_refused(model, tmp_path, dtype):
     lora = model.generate(model.chunk(TEXT, 50)).weights
-    per_rank = 2 * lora.num_parameters // lora.r
-    truncated = RankBudget(max_bytes=5 * per_rank + 1).apply(lora)
-    assert truncated.weights.r == 5 and 0 < truncated.energy_kept < 1
+    per_rank = (2 if dtype == "bfloat16" else 4) * lora.num_parameters // lora.r
+    limit = 7 * per_rank
+    options = InternalizeOptions(budget=RankBudget(max_bytes=limit), dtype=dtype)
+    result = internalize(
+        model, [document("one.txt", TEXT)], tmp_path / "small", options, hypernetwork="h", stages=Stages()
+    )
+    size = (tmp_path / "small" / "adapter_model.safetensors").stat().st_size
+    assert result.bytes == size <= limit and read_adapter(tmp_path / "small").weights.r == result.rank >= 1
+    assert size + 5 * per_rank > limit and 0 < result.energy_kept < 1  # tiny layers: the header is several ranks
     with pytest.raises(InputError, match="rank 1 takes"):
         RankBudget(max_bytes=per_rank - 1).apply(lora)
-    assert RankBudget(max_rank=3, max_bytes=5 * per_rank).apply(lora).weights.r == 3
-    result = internalize(
-        model,
-        [document("one.txt", TEXT)],
-        tmp_path / "small",
-        InternalizeOptions(budget=RankBudget(max_bytes=5 * per_rank)),
-        hypernetwork="h",
-        stages=Stages(),
-    )
-    assert read_adapter(tmp_path / "small").weights.r == result.rank == 5
+    assert RankBudget(max_rank=1, max_bytes=limit).apply(lora).weights.r == 1
+
+
+def test_documents_of_one_name_are_told_apart(model, tmp_path):
+    def run(*documents):
+        return internalize(
+            model, list(documents), tmp_path / "a", InternalizeOptions(force=True), hypernetwork="h", stages=Stages()
+        ).extra["changes"]
+
+    run(document("a/one.txt", "First."), document("b/one.txt", "Second."))
+    unchanged = {"added": [], "replaced": [], "removed": []}
+    assert run(document("b/one.txt", "Second."), document("a/one.txt", "First.")) == unchanged
+    assert run(document("a/one.txt", "Edited."), document("b/one.txt", "Second."))["replaced"] == ["one.txt"]
 
 
 def test_a_rank_beyond_the_layers_own_is_cut_without_loss(model):
