@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from cli.progress import spinner
 
 if TYPE_CHECKING:
+    from d2l.model import D2LModel
     from shared.adapter import Adapter
     from shared.base_model import BaseModel
 
@@ -26,6 +27,17 @@ def load_base(
             trust_remote_code=trust_remote_code,
             device_map="auto" if spread else None,
         )
+
+
+def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str) -> "tuple[str, D2LModel]":
+    """A document hypernetwork's name, and itself on its base model."""
+    from shared.registry import find_hypernetwork
+
+    entry = find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    from d2l.model import D2LModel
+
+    return entry.name, D2LModel.from_pretrained(entry.path, loaded)
 
 
 def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:

@@ -14,7 +14,6 @@ from d2l.distill import DistillConfig, distill, empty_lora
 from d2l.model import D2LModel
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate
-from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
 
 APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
@@ -94,12 +93,12 @@ def compare(
         elif name == "retrieval":
             index = embed(passages)
         elif name == "distillation":
-            done = distill(
-                base, passages, empty_lora(_generated(model, chunks), model.config.hypernetwork.r), distillation
-            )
+            network = model.config.hypernetwork  # the adapter's own shape
+            start = empty_lora((*network.targets, *network.bias_targets), len(chunks) * network.r + network.bias_r)
+            done = distill(base, passages, start, distillation)
             weights, note = done.weights, f"{done.steps} steps, {done.questions} questions of the model's own"
         elif name != "none":
-            weights = _generated(model, chunks)
+            weights = model.generate(chunks).weights
             if name == "d2l+refinement":
                 done = distill(base, passages, weights, refinement)
                 weights, note = done.weights, f"{done.steps} steps"
@@ -146,10 +145,6 @@ def compare(
         length,
         provenance(base_model=base.spec.to_dict(), dtype=str(base.placement.dtype), **(facts or {})),
     )
-
-
-def _generated(model: D2LModel, chunks: list) -> LoraWeights:
-    return model.generate(chunks).weights
 
 
 def _reset_peak(device: torch.device) -> None:

@@ -6,7 +6,7 @@ The student answers without the document and is pulled towards the frozen model 
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.hypernetwork import TargetConfig
 from shared.lora import LoraFactors, LoraWeights
 from shared.lora_layer import apply_lora
 from shared.losses import distillation_loss, logits_at, next_token_loss
@@ -112,16 +113,16 @@ def distill(
     return DistilledLora(weights.detach().to("cpu"), len(losses), len(questions), losses)
 
 
-def empty_lora(like: LoraWeights, r: int, seed: int = 0) -> LoraWeights:
-    """Factors of rank ``r`` for the same layers without effect: A random, B zero (Hu et al. 2021)."""
+def empty_lora(targets: Sequence[TargetConfig], r: int, seed: int = 0) -> LoraWeights:
+    """Factors of rank ``r`` for some layers, without effect: A random, B zero (Hu et al. 2021)."""
     generator = torch.Generator().manual_seed(seed)
     return LoraWeights(
         {
-            name: LoraFactors(
-                torch.randn(r, f.lora_A.shape[-1], generator=generator) * f.lora_A.shape[-1] ** -0.5,
-                torch.zeros(f.lora_B.shape[-2], r),
+            t.name: LoraFactors(
+                torch.randn(r, t.in_features, generator=generator) * t.in_features**-0.5,
+                torch.zeros(t.out_features, r),
             )
-            for name, f in like.items()
+            for t in targets
         }
     )
 

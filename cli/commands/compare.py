@@ -6,16 +6,17 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_base
+from cli.loading import load_d2l
 from cli.progress import spinner
+
+# Those of d2l.compare, here without its imports: a wrong one is refused at once.
+APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
 
 
 def compare(
     file: Annotated[str, typer.Argument(help="Document; - reads stdin.", show_default=False)],
     questions: Annotated[Path, typer.Option(help="JSONL with question and answer (or answers).", show_default=False)],
-    approaches: Annotated[
-        str, typer.Option(help="Any of none, context, retrieval, distillation, d2l, d2l+refinement.")
-    ] = "none,context,retrieval,distillation,d2l,d2l+refinement",
+    approaches: Annotated[str, typer.Option(help=f"Any of {', '.join(APPROACHES)}.")] = ",".join(APPROACHES),
     steps: Annotated[
         int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
     ] = 100,
@@ -37,37 +38,33 @@ def compare(
     from d2l.reader import read_document
     from shared.errors import InputError
     from shared.jsonl import read_jsonl
-    from shared.registry import find_hypernetwork
 
-    known = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
-    wanted = [name.strip() for name in approaches.split(",")]
-    for name in wanted:
-        if name not in known:
-            raise InputError(f"unknown approach {name!r}", f"use {', '.join(known)}")
+    wanted = [approach.strip() for approach in approaches.split(",")]
+    for approach in wanted:
+        if approach not in APPROACHES:
+            raise InputError(f"unknown approach {approach!r}", f"use {', '.join(APPROACHES)}")
     records = read_jsonl(questions, ("question", "answer"))[:limit]
     with spinner("reading"):
         document = read_document(file)
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.compare import compare as run
     from d2l.data import QA
     from d2l.distill import DistillConfig
-    from d2l.model import D2LModel
 
     if "retrieval" in wanted:
         from t2l.encoder import load_text_encoder
 
         encoder = load_text_encoder()
     result = run(
-        D2LModel.from_pretrained(entry.path, loaded),
+        model,
         document.text,
         [QA(r["question"], tuple(r.get("answers") or [r["answer"]])) for r in records],
         embed=lambda texts: encoder.encode(texts, convert_to_tensor=True, normalize_embeddings=True).cpu(),
         approaches=wanted,
         retrieved=retrieved,
         distillation=DistillConfig(steps=steps, seed=seed),
-        facts={"document": Path(document.path).name, "questions": questions.name, "hypernetwork": entry.name},
-        on_progress=lambda name: output.note(f"{name} ..."),
+        facts={"document": Path(document.path).name, "questions": questions.name, "hypernetwork": name},
+        on_progress=lambda approach: output.note(f"{approach} ..."),
     )
     columns = ["approach", "update s", "peak MB", "s/question", "prompt tokens", "F1", "exact", "contained"]
     rows = [

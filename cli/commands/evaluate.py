@@ -7,7 +7,7 @@ import typer
 
 from cli import options, output
 from cli.errors import handled
-from cli.loading import load_base
+from cli.loading import load_base, load_d2l
 from cli.progress import bar
 
 app = typer.Typer(help="Measure hypernetworks on data they have not seen.", no_args_is_help=True)
@@ -34,22 +34,18 @@ def docqa(
     """
     output.configure(json_output=json, quiet=quiet)
     from d2l.data import read_docqa
-    from shared.registry import find_hypernetwork
 
     contexts = read_docqa(data)[:limit]
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluate import evaluate_docqa
-    from d2l.model import D2LModel
 
-    model = D2LModel.from_pretrained(entry.path, loaded)
     with bar("contexts") as move:
         result = evaluate_docqa(
             model,
             contexts,
             generate_answers=not nll_only,
             on_progress=move,
-            facts={"data": data.name, "limit": limit, "hypernetwork": entry.name},
+            facts={"data": data.name, "limit": limit, "hypernetwork": name},
         )
     columns = ["mode", "NLL/token", "F1", "exact", "recall"]
     text = output.table(
@@ -160,12 +156,12 @@ def niah(
     output.configure(json_output=json, quiet=quiet)
     from cli.plots import niah_heatmap, require_matplotlib
     from shared.errors import InputError
-    from shared.registry import find_hypernetwork
 
     try:
         wanted = [int(part) for part in lengths.split(",")]
     except ValueError:
         raise InputError(f"--lengths {lengths!r} is no list of numbers", "for example --lengths 128,1024") from None
+    size_limit = options.parse_bytes(max_bytes)
     if plot is not None:
         require_matplotlib()
     prose = None
@@ -173,14 +169,11 @@ def niah(
         from d2l.reader import read_document
 
         prose = read_document(str(haystack)).text
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.generate import RankBudget
-    from d2l.model import D2LModel
     from d2l.niah import evaluate_niah
 
-    budget = RankBudget(max_rank, options.parse_bytes(max_bytes))
-    model = D2LModel.from_pretrained(entry.path, loaded)
+    budget = RankBudget(max_rank, size_limit)
     with bar("documents") as move:
         result = evaluate_niah(
             model,
@@ -193,12 +186,12 @@ def niah(
             with_context=context,
             seed=seed,
             on_progress=move,
-            facts={"hypernetwork": entry.name, "haystack": haystack.name if haystack else "noise", "depths": depths},
+            facts={"hypernetwork": name, "haystack": haystack.name if haystack else "noise", "depths": depths},
         )
     title = f"needle in a haystack: {depths * samples} documents per length"
     rows = [[str(length), s["rank"], s["adapter"], s["context"]] for length, s in result.lengths.items()]
     if plot is not None:
-        niah_heatmap(result.cells, plot, f"{entry.name}, {'real prose' if haystack else 'noise'}")
+        niah_heatmap(result.cells, plot, f"{name}, {'real prose' if haystack else 'noise'}")
         output.note(f"heat map: {plot}")
     output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
 
@@ -221,20 +214,17 @@ def general(
     """
     output.configure(json_output=json, quiet=quiet)
     from d2l.data import read_docqa
-    from shared.registry import find_hypernetwork
 
     documents = [context.text for context in read_docqa(data)[:limit]]
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.interference import evaluate_interference
-    from d2l.model import D2LModel
 
     with bar("documents") as move:
         result = evaluate_interference(
-            D2LModel.from_pretrained(entry.path, loaded),
+            model,
             documents,
             on_progress=move,
-            facts={"data": data.name, "limit": limit, "hypernetwork": entry.name},
+            facts={"data": data.name, "limit": limit, "hypernetwork": name},
         )
     title = f"{result.questions} general questions, {len(documents)} documents"
     rows = [["base", result.base], ["bias LoRA alone", result.bias], ["a document's adapter", result.adapter]]

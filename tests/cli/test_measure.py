@@ -69,6 +69,10 @@ def test_compare_shows_every_approach(hyperlora, d2l_hypernet, docqa, document):
     table = hyperlora(*command, "--approaches", "none", "--limit", 1)
     assert "prompt tokens" in table.stdout
     assert hyperlora(*command, "--approaches", "magic").exit_code == 2
+    from cli.commands.compare import APPROACHES as offered
+    from d2l.compare import APPROACHES
+
+    assert offered == APPROACHES
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def text_loss(base, weights, passage):
 
 
 def test_distillation_learns_the_text_and_leaves_the_base_alone(model, tiny_base):
-    start = empty_lora(model.generate(model.chunk(PASSAGES[0])).weights, 4)
+    start = empty_lora(model.config.hypernetwork.targets, 4)
     before = {name: value.clone() for name, value in tiny_base.model.state_dict().items()}
     plain = text_loss(tiny_base, start, PASSAGES[0])
     done = distill(
@@ -43,14 +43,14 @@ def test_distillation_learns_the_text_and_leaves_the_base_alone(model, tiny_base
 
 
 def test_distillation_pulls_towards_the_model_with_the_document(model, tiny_base):
-    start = empty_lora(model.generate(model.chunk(PASSAGES[0])).weights, 4)
+    start = empty_lora(model.config.hypernetwork.targets, 4)
     done = distill(tiny_base, PASSAGES, start, DistillConfig(steps=40, lr=0.02, text_share=0.0, max_answer_tokens=6))
     assert done.questions > 0
     assert sum(done.losses[-5:]) < 0.8 * sum(done.losses[:5])
 
 
 def test_distillation_is_reproducible_and_stops_in_time(model, tiny_base):
-    start = empty_lora(model.generate(model.chunk(PASSAGES[0])).weights, 2)
+    start = empty_lora(model.config.hypernetwork.targets, 2)
     one, two = (distill(tiny_base, PASSAGES, start, DistillConfig(steps=3, max_answer_tokens=4)) for _ in range(2))
     assert one.losses == two.losses
     assert (
@@ -79,6 +79,24 @@ def test_every_approach_answers_the_same_questions(model):
     long = compare(model, text * 40, questions, embed=embed, approaches=["context", "d2l"], max_new_tokens=2)
     assert "window" in long.approaches[0].note and long.approaches[0].f1 is None
     assert long.approaches[1].f1 is not None
+
+
+def test_distillation_trains_the_shape_of_the_adapter(model, monkeypatch):
+    from d2l import compare as module
+
+    starts = []
+
+    def record(base, passages, start, config):
+        starts.append(start)
+        return distill(base, passages, start, config)
+
+    monkeypatch.setattr(module, "distill", record)
+    text, quick = " ".join(PASSAGES), DistillConfig(steps=1, questions_per_passage=0)
+    asked = [QA("?", ("six",))]
+    compare(model, text, asked, embed=None, approaches=["distillation"], distillation=quick, max_new_tokens=1)
+    adapter = model.generate(model.chunk(text)).weights
+    assert {n: f.lora_A.shape for n, f in starts[0].items()} == {n: f.lora_A.shape for n, f in adapter.items()}
+    assert all((f.delta() == 0).all() for f in starts[0].values())
 
 
 def test_retrieval_puts_the_best_passages_into_the_prompt(model, monkeypatch):
