@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from d2l.data import QA, question_messages
 from d2l.distill import DistillConfig, distill, empty_lora
+from d2l.docqa import QA, question_messages
 from d2l.model import D2LModel
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from d2l.data import answer_ids, question_messages
+from d2l.docqa import answer_ids, question_messages
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError

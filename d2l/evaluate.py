@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from d2l.data import QA, Context, answer_ids, question_messages
+from d2l.docqa import QA, Context, answer_ids, question_messages
 from d2l.model import D2LModel
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
-from d2l.data import question_messages
+from d2l.docqa import question_messages
 from d2l.model import D2LModel
 from shared.evaluation import answer_recall, mean, provenance
 from shared.generation import GenerationConfig, chat_ids, generate

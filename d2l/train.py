@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from d2l.config import D2LConfig, EncoderConfig
-from d2l.data import PUBLISHABLE, D2LBatch, D2LData, D2LDataConfig
+from d2l.data import D2LBatch, D2LData, D2LDataConfig
+from d2l.docqa import PUBLISHABLE
 from d2l.encoder import encode_chunks, record_inputs
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights

@@ -1,6 +1,7 @@
 """Hypernetwork checkpoints: config.json + model.safetensors (or shards) + card, read strictly, nothing unpickled."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from shared.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from shared.training import TrainingResult
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 
@@ -115,3 +118,52 @@ def _weight_files(path: Path) -> list[Path]:
         if not file.is_file():
             raise InputError(f"the hypernetwork lacks {file}", "get the checkpoint again")
     return files
+
+
+_CARD = """---
+library_name: hyperlora
+base_model: {base}
+tags:
+- hypernetwork
+- lora
+---
+
+# {kind} hypernetwork for {base}
+
+{parameters:.1f} M parameters, trained with hyperlora for {step} steps. Use it with `hyperlora {kind} --hypernet PATH`.
+
+Trained on: {trained_on}.
+
+Trained with this configuration (`hyperlora train {kind} CONFIG -o RUN`):
+
+```json
+{config}
+```
+
+{metrics}"""
+
+
+def save_trained(
+    path: Path,
+    config: Mapping[str, Any],
+    hypernetwork: "nn.Module",
+    train_config: Mapping[str, Any],
+    result: "TrainingResult",
+    trained_on: str,
+) -> None:
+    """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one.
+
+    Args:
+        trained_on: the data, in words, for the card.
+    """
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
+    card = _CARD.format(
+        base=config["base"]["name_or_path"],
+        kind=config["kind"],
+        parameters=sum(p.numel() for p in hypernetwork.parameters()) / 1e6,
+        step=result.step,
+        trained_on=trained_on,
+        config=json.dumps(train_config, indent=1),
+        metrics=f"Last training metrics: {metrics}\n" if metrics else "",
+    )
+    save_checkpoint(path, dict(config), hypernetwork.state_dict(), card=card, dtype="bfloat16", force=True)

@@ -48,8 +48,8 @@ def compare(
         document = read_document(file)
     name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.compare import compare as run
-    from d2l.data import QA
     from d2l.distill import DistillConfig
+    from d2l.docqa import QA
 
     if "retrieval" in wanted:
         from t2l.encoder import load_text_encoder

@@ -33,7 +33,7 @@ def docqa(
     Example: hyperlora eval docqa --data validation.jsonl --limit 50
     """
     output.configure(json_output=json, quiet=quiet)
-    from d2l.data import read_docqa
+    from d2l.docqa import read_docqa
 
     contexts = read_docqa(data)[:limit]
     name, model = load_d2l(hypernet, base, device, dtype)
@@ -213,7 +213,7 @@ def general(
     Example: hyperlora eval general --data validation.jsonl
     """
     output.configure(json_output=json, quiet=quiet)
-    from d2l.data import read_docqa
+    from d2l.docqa import read_docqa
 
     documents = [context.text for context in read_docqa(data)[:limit]]
     name, model = load_d2l(hypernet, base, device, dtype)

@@ -61,7 +61,7 @@ def train(
         trained, hypernetwork, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
     if not result.is_main:
         return
-    from shared.training import save_trained
+    from shared.checkpoint import save_trained
 
     target = output_dir / "hypernet"
     save_trained(target, trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)

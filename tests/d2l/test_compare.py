@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from d2l.compare import APPROACHES, compare
-from d2l.data import QA, answer_ids, question_messages
 from d2l.distill import REPEAT, DistillConfig, distill, empty_lora
+from d2l.docqa import QA, answer_ids, question_messages
 from shared.errors import InputError
 from shared.generation import chat_ids
 from shared.lora_layer import apply_lora
