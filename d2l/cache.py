@@ -11,9 +11,9 @@ from d2l.model import D2LModel
 from shared.lora import LoraFactors, LoraWeights
 from shared.paths import home
 
-MAX_BYTES = 4_000_000_000
+MAX_BYTES = 8_000_000_000
 # Raise it when the same weights give other factors than before: files of another format are never read again.
-FORMAT = 2
+FORMAT = 3
 
 
 class ChunkCache:

@@ -22,6 +22,11 @@ class Chunk:
     start: int
     stop: int
 
+    @property
+    def num_keys(self) -> int:
+        """Own tokens that have another own token behind them (of a single token: that one)."""
+        return max(1, self.stop - self.start - 1)
+
 
 @dataclass(frozen=True)
 class TemplatePieces:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from d2l.chunking import Chunk, TemplatePieces, template_pieces
+from d2l.chunking import Chunk, chunk_text
 from d2l.docqa import PUBLISHABLE, QA, Context, answer_ids, question_messages, read_docqa
 from d2l.synthetic import Document, needle_document, noise, synthetic_document
 from shared.base_model import BaseModel
@@ -60,10 +60,13 @@ class D2LDataConfig(Config):
         chunks_per_step: chunks encoded in a step.
         max_chunks: contexts of 1 to this many chunks, a power of two; all contexts of a step have equally many.
         single_chunk_share: share of steps whose contexts have one chunk.
-        questions_per_context: questions drawn per chunk.
-        synthetic, real, needles: relative frequencies of the sources; a context has one needle at most.
+        questions_per_chunk: questions drawn per chunk.
+        synthetic, real, needles: relative frequencies of the sources; a context has one needle at most, and real
+            documents have as many chunks as they are long.
         haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
+        stated: share of the questions without a request for a short answer whose target is a whole sentence that
+            names what was asked about (where there is one).
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
     """
 
@@ -77,6 +80,7 @@ class D2LDataConfig(Config):
     needles: float = 0.15
     haystacks: float = 0.2
     unrelated: float = 0.0
+    stated: float = 0.0
     docqa: str | None = None
     seed: int = 0
 
@@ -133,53 +137,64 @@ class D2LData:
     ) -> None:
         self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
         self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
-        self.template: TemplatePieces = template_pieces(self.tokenizer)
         self.own_answers: list[str] = []
         if config.unrelated:
             prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
             self.own_answers = generate(base, prompts, GenerationConfig(max_new_tokens=config.max_answer_tokens - 1))
-        self.real: list[Context] = []
+        # By number of chunks, so that a context can be filled with documents that fit.
+        self.real: dict[int, list[list[_Part]]] = {}
         if config.docqa and config.real:
-            contexts = [c for c in read_docqa(Path(config.docqa)) if c.dataset in PUBLISHABLE or split != "train"]
-            self.real = [c for c in contexts if self._fits(c)]
+            for context in read_docqa(Path(config.docqa)):
+                if context.dataset not in PUBLISHABLE or len(context.text) > 6 * chunk_tokens * config.max_chunks:
+                    continue
+                parts = self._cut(context)
+                if len(parts) <= config.max_chunks:
+                    self.real.setdefault(len(parts), []).append(parts)
             if not self.real:
-                raise InputError(f"{config.docqa} has no usable context of at most {chunk_tokens} tokens")
+                raise InputError(f"{config.docqa} has no usable context of at most {config.max_chunks} chunks")
 
-    def _fits(self, context: Context) -> bool:
-        return len(context.text) <= 6 * self.chunk_tokens and len(self._content_ids(context.text)) <= self.chunk_tokens
+    def _cut(self, context: Context) -> list["_Part"]:
+        """A document in its chunks, the questions with the first of them."""
+        chunks = chunk_text(self.tokenizer, context.text, self.chunk_tokens)
+        questions = [context.questions, *[()] * (len(chunks) - 1)]
+        return [_Part(chunk, asked, len(chunks), context.text) for chunk, asked in zip(chunks, questions, strict=True)]
 
-    def _content_ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    def context(self, index: int, *, needles: bool = True) -> Context:
-        """Context number ``index`` of one chunk, with or without needles among the sources."""
+    def document(self, index: int, *, needles: bool = True) -> Context:
+        """Generated document number ``index``, of one chunk; with or without needles among them."""
         rng = random.Random(f"{self.config.seed}/{self.split}/{index}")
         config = self.config
-        weights = (config.synthetic, config.real if self.real else 0.0, config.needles if needles else 0.0)
-        source = rng.choices(("synthetic", "real", "needle"), weights if any(weights) else (1, 0, 0))[0]
-        if source == "real":
-            return rng.choice(self.real)
-        if source == "needle":
+        weights = (config.synthetic, config.needles if needles else 0.0)
+        if rng.choices(("synthetic", "needle"), weights if any(weights) else (1, 0))[0] == "needle":
             words = int(rng.uniform(0, 0.75 * self.chunk_tokens))
             return as_context(needle_document(index, seed=config.seed, num_words=words, split=self.split))
         while True:
-            document = synthetic_document(index, seed=config.seed, split=self.split)
-            context = as_context(document)
-            if len(self._content_ids(context.text)) <= self.chunk_tokens:
+            context = as_context(synthetic_document(index, seed=config.seed, split=self.split))
+            if len(self.tokenizer(context.text, add_special_tokens=False)["input_ids"]) <= self.chunk_tokens:
                 return context
             index += 1 << 40  # too long for a chunk: the next one of a range of its own
 
-    def _parts(self, rng: random.Random, index: int, count: int) -> list[Context]:
-        """``count`` documents of one chunk each that are one context together."""
+    def _parts(self, rng: random.Random, index: int, count: int) -> list["_Part"]:
+        """Documents that fill one context of ``count`` chunks."""
         config = self.config
         if count > 1 and rng.random() < config.haystacks:
             words = int(rng.uniform(0.3, 0.75) * self.chunk_tokens)
-            parts = [Context(noise(words, start=rng.randrange(5)), ()) for _ in range(count)]
+            hay = [Context(noise(words, start=rng.randrange(5)), ()) for _ in range(count)]
             needle = needle_document(index, seed=config.seed, num_words=words, split=self.split)
-            parts[rng.randrange(count)] = as_context(needle)
-            return parts
+            hay[rng.randrange(count)] = as_context(needle)
+            return [part for context in hay for part in self._cut(context)[:1]]
+        real_share = config.real / (config.synthetic + config.real + config.needles) if self.real else 0.0
+        parts: list[_Part] = []
         needle_at = rng.randrange(count)
-        return [self.context(index + k, needles=k == needle_at) for k in range(count)]
+        while len(parts) < count:
+            room = count - len(parts)
+            if rng.random() < real_share:
+                # As long a document as fits, or any shorter one: long ones are rarer in the data.
+                length = rng.choice([n for n in self.real if n <= room] or [0])
+                parts += rng.choice(self.real[length]) if length else []
+            else:
+                context = self.document(index + len(parts), needles=len(parts) == needle_at)
+                parts += self._cut(context)[:1]
+        return parts
 
     def batch(self, step: int) -> D2LBatch:
         """Batch number ``step``."""
@@ -189,37 +204,52 @@ class D2LData:
         if config.max_chunks > 1 and rng.random() >= config.single_chunk_share:
             per_context = 2 ** rng.randint(1, config.max_chunks.bit_length() - 1)
         system = rng.choice((None, ""))
-        chunks, rows, counts, index, teachers = [], [], [], [], []
-        parts: list[Context] = []
+        rows, counts, index, teachers = [], [], [], []
+        parts: list[_Part] = []
         for begin in range(0, config.chunks_per_step, per_context):
             parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
-        for position, context in enumerate(parts):
-            chunks.append(self.template.wrap(self._content_ids(context.text)[: self.chunk_tokens]))
-            asked = rng.sample(context.questions, min(config.questions_per_chunk, len(context.questions)))
-            questions = [(qa, system, rng.random() < 0.5) for qa in asked]
+        for position, part in enumerate(parts):
+            number = min(config.questions_per_chunk * part.num_chunks, len(part.questions))
+            questions = [(qa, system, rng.random() < 0.5) for qa in rng.sample(part.questions, number)]
             if config.unrelated and rng.random() < config.unrelated:
                 number = rng.randrange(len(UNRELATED))
                 own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
                 questions.append((own, None, False))  # as it was asked when the base gave this answer
             for qa, system_message, short in questions:
+                stated = not short and qa.stated and rng.random() < config.stated
                 prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))
-                answer = answer_ids(self.tokenizer, qa.answer)[: config.max_answer_tokens]
+                answer = answer_ids(self.tokenizer, qa.stated if stated else qa.answer)[: config.max_answer_tokens]
                 rows.append(prompt + answer)
                 counts.append(len(answer))
                 index.append(position // per_context)
                 if self.with_teacher:
-                    content = f"{context.text}\n\n{qa.question}"
+                    content = f"{part.document}\n\n{qa.question}"
                     teachers.append(chat_ids(self.base, question_messages(content, system=system_message, short=short)))
         ids, mask = pad_batch(rows, self.tokenizer.pad_token_id)
         targets = torch.zeros_like(mask)
         for row, (tokens, count) in enumerate(zip(rows, counts, strict=True)):
             targets[row, len(tokens) - count : len(tokens)] = True
-        return D2LBatch(
-            chunks, config.chunks_per_step // per_context, ids, mask, targets, torch.tensor(index), teachers
-        )
+        contexts = config.chunks_per_step // per_context
+        chunks = [part.chunk for part in parts]
+        return D2LBatch(chunks, contexts, ids, mask, targets, torch.tensor(index), teachers)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One chunk of a document; its questions are asked on the whole of it.
+
+    Attributes:
+        num_chunks: of the document.
+        document: its text.
+    """
+
+    chunk: Chunk
+    questions: tuple[QA, ...]
+    num_chunks: int
+    document: str
 
 
 def as_context(document: Document) -> Context:
     """A generated document in the form of a data set's."""
-    questions = tuple(QA(q.question, q.answers, q.kind) for q in document.questions)
+    questions = tuple(QA(q.question, q.answers, q.kind, q.stated) for q in document.questions)
     return Context(document.context, questions, "synthetic")

@@ -31,11 +31,17 @@ PUBLISHABLE = [
 
 @dataclass(frozen=True)
 class QA:
-    """A question on a context, with all accepted answers, the main one first."""
+    """A question on a context.
+
+    Attributes:
+        answers: all accepted answers, the main one first.
+        stated: the answer in whole sentences, if there is such a one.
+    """
 
     question: str
     answers: tuple[str, ...]
     kind: str = "extractive"
+    stated: str = ""
 
     @property
     def answer(self) -> str:

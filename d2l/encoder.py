@@ -10,8 +10,8 @@ from d2l.chunking import Chunk
 from d2l.config import D2LConfig
 from shared.base_model import BaseModel
 from shared.generation import pad_batch
+from shared.grounded import GroundedSource
 from shared.hypernetwork import ContextFeatures
-from shared.lora_head import GroundedSource
 from shared.targets import find_decoder
 
 
@@ -94,7 +94,7 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
             for row, chunk in enumerate(chunks):
                 # A key is the state at a content token that predicts the next one. The template's last token would be
                 # the same key in every document.
-                pooled[row, chunk.start : max(chunk.stop - 1, chunk.start + 1)] = True
+                pooled[row, chunk.start : chunk.start + chunk.num_keys] = True
             keys = {
                 module: torch.stack([inputs[t.name] for t in hypernetwork.targets if t.module == module], dim=1)
                 for module in hypernetwork.modules

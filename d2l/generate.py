@@ -15,7 +15,7 @@ from shared.card import AdapterResult, publish_adapter
 from shared.clock import Stages
 from shared.config import read_json
 from shared.errors import InputError
-from shared.lora import LoraWeights, TruncatedLora
+from shared.hypernetwork import HyperNetworkConfig
 
 # At most so much of a safetensors header for one factor: its name, type, shape and place.
 HEADER_BYTES = 256
@@ -33,8 +33,8 @@ class RankBudget:
     max_rank: int | None = None
     max_bytes: int | None = None
 
-    def apply(self, weights: LoraWeights, itemsize: int = 2) -> TruncatedLora:
-        """Truncate to the budget by SVD of the product; also to the layers' own rank, which loses nothing.
+    def rank(self, config: HyperNetworkConfig, itemsize: int = 2) -> int | None:
+        """The largest rank within the budget, ``None`` if there is no limit.
 
         Args:
             itemsize: bytes of a number as it will be written.
@@ -42,18 +42,17 @@ class RankBudget:
         Raises:
             InputError: not even rank 1 fits.
         """
-        limits = [weights.full_rank]
-        if self.max_rank is not None:
-            limits.append(self.max_rank)
+        limits = [] if self.max_rank is None else [self.max_rank]
         if self.max_bytes is not None:
-            per_rank = itemsize * weights.num_parameters // weights.r
-            header = 2 * HEADER_BYTES * len(weights)
+            layers = (*config.targets, *config.bias_targets)
+            per_rank = itemsize * sum(t.in_features + t.out_features for t in layers)
+            header = 2 * HEADER_BYTES * len(layers)
             limits.append((self.max_bytes - header) // per_rank)
             if limits[-1] < 1:
                 raise InputError(
                     f"the adapter cannot be that small: rank 1 takes {per_rank + header:,} bytes", "raise --max-bytes"
                 )
-        return weights.truncate(min(limits))
+        return min(limits, default=None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class InternalizeOptions:
     Attributes:
         chunk_tokens: longest chunk; the hypernetwork's own by default.
         memory: bytes for the activations of the chunks that are encoded at a time.
-        budget: truncate the adapter by SVD.
+        budget: cut the adapter to a largest size.
         scale: factor on the whole update.
         dtype: of the written factors.
     """
@@ -99,12 +98,12 @@ def internalize(
     with stages("generate"):
         chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
         tokens = model.batch_tokens(options.memory)
-        lora = model.generate(chunks, batch_tokens=tokens, cache=cache, on_progress=on_progress)
+        rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
+        lora = model.generate(chunks, max_rank=rank, batch_tokens=tokens, cache=cache, on_progress=on_progress)
         if cache:
             cache.prune()
     with stages("write"):
-        truncated = options.budget.apply(lora.weights.scaled(options.scale), getattr(torch, options.dtype).itemsize)
-        weights, energy = truncated.weights, truncated.energy_kept
+        weights, energy = lora.weights.scaled(options.scale), lora.energy_kept
         names = [Path(document.path).name for document in documents]
         files = [
             {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}

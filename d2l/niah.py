@@ -55,7 +55,7 @@ def evaluate_niah(
     samples: int = 1,
     haystack: str | None = None,
     chunk_tokens: int | None = None,
-    reduce: Callable[[LoraWeights], LoraWeights] | None = None,
+    max_rank: int | None = None,
     with_context: bool = True,
     seed: int = 0,
     facts: dict[str, object] | None = None,
@@ -67,7 +67,7 @@ def evaluate_niah(
         lengths: tokens of the documents, noise and needle together (met up to a sentence).
         haystack: real prose with several differently worded needles, one of which is asked for (harder); by default
             the repeated noise of RULER and of the Doc-to-LoRA paper.
-        reduce: applied to every adapter before it is used, for instance a rank limit.
+        max_rank: of every adapter.
 
     Raises:
         InputError: a length shorter than a needle, or an empty haystack.
@@ -95,8 +95,7 @@ def evaluate_niah(
                     document = needle_document(index, seed=seed, num_words=words, depth=depth, split="validation")
                 else:
                     document = prose_needle_document(index, haystack, seed=seed, num_words=words, depth=depth)
-                lora = model.generate(model.chunk(document.context, chunk_tokens)).weights
-                lora = reduce(lora) if reduce else lora
+                lora = model.generate(model.chunk(document.context, chunk_tokens), max_rank=max_rank).weights
                 ranks[length].append(lora.r)
                 found.append(_ask(model, document, lora))
                 tokens.append(len(tokenizer(document.context)["input_ids"]))

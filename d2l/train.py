@@ -15,8 +15,8 @@ from shared.base_model import BaseModel
 from shared.checkpoint import load_weights
 from shared.config import Config
 from shared.generation import pad_batch
+from shared.grounded import GroundedConfig
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
-from shared.lora_head import GroundedConfig
 from shared.lora_layer import apply_lora
 from shared.losses import distillation_loss, l1_loss, logits_at, next_token_loss
 from shared.perceiver import PerceiverConfig
@@ -36,6 +36,7 @@ class D2LArchitecture(Config):
     r: int = 8
     bias_r: int = 8
     bias_modules: tuple[str, ...] = ()
+    bias_layers: tuple[int, ...] | None = None
     scaling: float = 1.0
     head: str = "grounded"
     grounded: GroundedConfig = GroundedConfig()
@@ -50,7 +51,7 @@ class D2LArchitecture(Config):
             InputError: target modules or layers that the base model does not have.
         """
         targets = find_targets(base.model, self.target_modules, self.layers)
-        reading = find_targets(base.model, self.bias_modules, None) if self.bias_modules else []
+        reading = find_targets(base.model, self.bias_modules, self.bias_layers) if self.bias_modules else []
         hypernetwork = HyperNetworkConfig.from_dict(
             {
                 "targets": [t.to_dict() for t in target_configs(targets)],
@@ -207,7 +208,7 @@ def train_d2l(
     elif config.initial:
         load_weights(Path(config.initial), hypernetwork)
     else:
-        calibrate(hypernetwork, built, base, [data.context(index).text for index in range(96)])
+        calibrate(hypernetwork, built, base, [data.document(index).text for index in range(96)])
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)
     held_out = D2LData(config.data.replace(docqa=None), base, built.chunk_tokens, split="validation")

@@ -1,5 +1,6 @@
 """The hypernetwork: context features in, LoRA weights out. It knows neither text nor documents."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,8 +9,17 @@ from torch import Tensor, nn
 
 from shared.config import Config
 from shared.errors import InputError
-from shared.lora import LoraFactors, LoraWeights
-from shared.lora_head import GroundedConfig, GroundedHead, GroundedSource, LinearHead, PreHeadBlock
+from shared.grounded import (
+    GroundedConfig,
+    GroundedHead,
+    GroundedSource,
+    MemoryStatistics,
+    SlotHead,
+    SolvedMemory,
+    TokenHead,
+)
+from shared.lora import LoraFactors, LoraWeights, TruncatedLora
+from shared.lora_head import LinearHead, PreHeadBlock
 from shared.perceiver import Perceiver, PerceiverConfig
 from shared.targets import Target
 
@@ -31,11 +41,11 @@ class HyperNetworkConfig(Config):
 
     Attributes:
         targets: the linear layers it writes for; every adapted block has the same modules.
-        r: rank per chunk.
+        r: rank per chunk; of a grounded head with a row per token, the largest number of rows.
         feature_size: width of the context features.
         per_layer_features: layer l's LoRA comes from layer l's own features (layer-to-layer mode).
         perceiver: the Perceiver.
-        head: ``linear`` is the published head, ``grounded`` pools the context's own keys and values.
+        head: ``linear`` is the published head, ``grounded`` takes keys and values from the context's own activations.
         grounded: options of the grounded head.
         num_pre_head_layers: residual MLP blocks between Perceiver and head.
         per_layer_processing: separate linear maps per layer in those blocks.
@@ -120,23 +130,26 @@ class HyperNetwork(nn.Module):
         super().__init__()
         self.config = config
         size, layers, modules = config.perceiver.latent_size, len(config.layers), config.modules
-        per_query = len(modules) * config.r
+        self.queries_per_module = 1 if config.head == "grounded" and config.grounded.slots == "tokens" else config.r
+        per_layer = len(modules) * self.queries_per_module
         self.perceiver = Perceiver(
             config.perceiver,
             feature_size=config.feature_size,
-            num_queries=per_query if config.per_layer_features else layers * per_query,
+            num_queries=per_layer if config.per_layer_features else layers * per_layer,
         )
         self.pre_head = nn.ModuleList(
             PreHeadBlock(size, 4 * size, layers if config.per_layer_processing else None)
             for _ in range(config.num_pre_head_layers)
         )
-        self.grounded_head = self.linear_head = None
+        self.grounded_head: GroundedHead | None = None
+        self.linear_head = None
         if config.head == "grounded":
             if config.per_layer_features:
                 raise InputError(
                     "the grounded head chooses tokens once for all layers: per_layer_features must be false"
                 )
-            self.grounded_head = GroundedHead(
+            head = TokenHead if config.grounded.slots == "tokens" else SlotHead
+            self.grounded_head = head(
                 config.grounded, num_layers=layers, sizes=config.sizes, r=config.r, latent_size=size
             )
         else:
@@ -152,7 +165,10 @@ class HyperNetwork(nn.Module):
                 self.bias_B[_key(t)] = nn.Parameter(torch.zeros(t.out_features, config.bias_r))
 
     def forward(self, features: ContextFeatures) -> LoraWeights:
-        """Factors of every chunk, batched, of rank ``r``; ``join`` makes LoRA weights of a document's chunks."""
+        """Factors of every chunk, batched; ``join`` makes LoRA weights of a document's chunks.
+
+        A grounded head's factors are whitened keys and values; chunks with fewer rows than others have zeros behind.
+        """
         config = self.config
         mask = features.attention_mask
         hidden = features.hidden_states
@@ -163,7 +179,7 @@ class HyperNetwork(nn.Module):
                 raise InputError(f"{layers} layers of features for {len(config.layers)} adapted layers")
             hidden, mask = hidden.flatten(0, 1), mask.repeat_interleave(layers, dim=0)
         output = self.perceiver(hidden, mask)
-        queries = output.queries.view(batch, len(config.layers), len(config.modules), config.r, -1)
+        queries = output.queries.view(batch, len(config.layers), len(config.modules), self.queries_per_module, -1)
         for block in self.pre_head:
             queries = block(queries)
         if self.grounded_head is None:
@@ -194,17 +210,67 @@ class HyperNetwork(nn.Module):
 
         chunks: batch of ``num_contexts * n`` chunks, neighbours belong together. Returns a batch of ``num_contexts``.
         """
-        return self.join(chunks.group(num_contexts))
+        return self.join(chunks.group(num_contexts)).weights
 
-    def join(self, factors: LoraWeights) -> LoraWeights:
-        """LoRA weights from factors that are already side by side along the rank, with the bias LoRA appended once."""
-        if self.grounded_head is not None:
-            layers = {layer: position for position, layer in enumerate(self.config.layers)}
-            solved = {}
-            for t in self.config.targets:
-                lora_A = self.grounded_head.solve(t.module, layers[t.layer], factors[t.name].lora_A)
-                solved[t.name] = LoraFactors(lora_A, factors[t.name].lora_B)
-            factors = LoraWeights(solved)
+    def join(self, factors: LoraWeights, max_rank: int | None = None) -> TruncatedLora:
+        """LoRA weights from factors that are already side by side along the rank, with the bias LoRA appended once.
+
+        Args:
+            max_rank: a grounded memory is cut to it (unbatched only): what the document's own keys read out most
+                strongly is kept, and the bias LoRA whole. Other heads return what they have: use ``truncate``.
+
+        Raises:
+            InputError: the rank leaves nothing for the document.
+        """
+        if self.grounded_head is None:
+            return TruncatedLora(self._with_bias(factors), 1.0)
+        rank, solve = self.memory_rank(max_rank), self.grounded_head.solve
+        return self._assembled(lambda t, at: solve(t.module, at, factors[t.name].lora_A, factors[t.name].lora_B, rank))
+
+    @property
+    def streams_beyond(self) -> int | None:
+        """Rows beyond which ``join_stream`` costs less than ``join``; ``None``: never (and it is not possible)."""
+        return None if self.grounded_head is None else max(t.in_features for t in self.config.targets)
+
+    @torch.no_grad()
+    def join_stream(self, parts: Iterable[LoraWeights], max_rank: int | None = None) -> TruncatedLora:
+        """As ``join`` of all parts side by side (in any order), in memory that does not grow with their number.
+
+        For grounded heads only: the least-squares memory depends on its rows through two matrices per layer.
+        """
+        rank, head = self.memory_rank(max_rank), self.grounded_head
+        statistics = {
+            t.name: MemoryStatistics.empty(t.in_features, t.out_features, head.log_gain.device)
+            for t in self.config.targets
+        }
+        for part in parts:
+            for name, f in part.items():
+                statistics[name].add(f.lora_A, f.lora_B)
+        return self._assembled(lambda t, at: head.solve_statistics(t.module, at, statistics[t.name], rank))
+
+    def memory_rank(self, max_rank: int | None) -> int | None:
+        """What a largest rank leaves for the document beside the bias LoRA.
+
+        Raises:
+            InputError: nothing.
+        """
+        if max_rank is not None and max_rank <= self.config.bias_r:
+            raise InputError(
+                f"rank {max_rank} leaves nothing for the document: {self.config.bias_r} are the hypernetwork's own",
+                f"allow a rank of at least {self.config.bias_r + 1}",
+            )
+        return None if max_rank is None else max_rank - self.config.bias_r
+
+    def _assembled(self, solve: Callable[[TargetConfig, int], SolvedMemory]) -> TruncatedLora:
+        """The memories of all layers as LoRA weights, with the bias."""
+        position = {layer: index for index, layer in enumerate(self.config.layers)}
+        solved = {t.name: solve(t, position[t.layer]) for t in self.config.targets}
+        factors = LoraWeights({name: LoraFactors(m.lora_A, m.lora_B) for name, m in solved.items()})
+        total = sum(m.total for m in solved.values())
+        kept = sum(m.kept for m in solved.values()) / total if total else 1.0
+        return TruncatedLora(self._with_bias(factors), kept)
+
+    def _with_bias(self, factors: LoraWeights) -> LoraWeights:
         bias = self.bias()
         if bias is None:
             return factors

@@ -117,6 +117,10 @@ class LoraWeights(Mapping[str, LoraFactors]):
         """Pick samples of the batch. index: (new batch,) int64. Returns a batch of that size."""
         return self._map(lambda f: LoraFactors(f.lora_A[index], f.lora_B[index]))
 
+    def first(self, r: int) -> "LoraWeights":
+        """The first ``r`` ranks."""
+        return self._map(lambda f: LoraFactors(f.lora_A[..., :r, :], f.lora_B[..., :r]))
+
     def unbind(self) -> list["LoraWeights"]:
         """One unbatched ``LoraWeights`` per sample of the batch."""
         return [self._map(lambda f, i=i: LoraFactors(f.lora_A[i], f.lora_B[i])) for i in range(self.batch_size or 0)]

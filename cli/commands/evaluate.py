@@ -173,7 +173,6 @@ def niah(
     from d2l.generate import RankBudget
     from d2l.niah import evaluate_niah
 
-    budget = RankBudget(max_rank, size_limit)
     with bar("documents") as move:
         result = evaluate_niah(
             model,
@@ -182,7 +181,7 @@ def niah(
             samples=samples,
             haystack=prose,
             chunk_tokens=chunk_tokens,
-            reduce=lambda weights: budget.apply(weights).weights,
+            max_rank=RankBudget(max_rank, size_limit).rank(model.config.hypernetwork),
             with_context=context,
             seed=seed,
             on_progress=move,

@@ -40,8 +40,9 @@ def needle_document(
     if not 0 <= depth <= 1:
         raise ValueError(f"depth must be between 0 and 1, not {depth}")
     sentences = _noise_sentences(num_words)
-    sentences.insert(round(depth * len(sentences)), f"The special magic number is {number}.")
-    question = Question(NEEDLE_QUESTION, number, (number,), "fact")
+    needle = f"The special magic number is {number}."
+    sentences.insert(round(depth * len(sentences)), needle)
+    question = Question(NEEDLE_QUESTION, number, (number,), "fact", needle)
     return Document(" ".join(sentences), (question,), "needle", split)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import Literal
 
 from d2l.synthetic import grammar
 from d2l.synthetic.entities import KINDS
-from d2l.synthetic.layouts import Fact, Page, capital
+from d2l.synthetic.layouts import Fact, Page, capital, fill
 from d2l.synthetic.words import Split
 
 NOT_IN_DOCUMENT = "The document does not say."
@@ -21,6 +22,7 @@ class Question:
     answer: str
     answers: tuple[str, ...]  #: every accepted answer, `answer` first
     kind: Literal["fact", "multi", "unanswerable"]
+    stated: str = ""  #: the answer in whole sentences that name what was asked about, if there are any
 
 
 def ask(page: Page, fact: Fact, subject: str | None = None) -> str:
@@ -37,7 +39,7 @@ def ask(page: Page, fact: Fact, subject: str | None = None) -> str:
 
 def fact_question(page: Page, fact: Fact, context: str) -> Question:
     """Asks the value of one fact."""
-    return _question(ask(page, fact), (fact,), context, "fact")
+    return _question(page, ask(page, fact), (fact,), context, "fact")
 
 
 def reverse_question(page: Page, fact: Fact, context: str) -> Question:
@@ -52,20 +54,20 @@ def reverse_question(page: Page, fact: Fact, context: str) -> Question:
 def pair_question(page: Page, first: Fact, second: Fact, context: str) -> Question:
     """Asks two attributes of one entity."""
     text = _frame(page, grammar.PAIR_FRAMES, first, e=first.entity.ref, n2=_other_noun(page, second))
-    return _question(grammar.sentence(text), (first, second), context, "multi")
+    return _question(page, grammar.sentence(text), (first, second), context, "multi")
 
 
 def twin_question(page: Page, first: Fact, second: Fact, context: str) -> Question:
     """Asks one attribute of two entities."""
     text = _frame(page, grammar.TWIN_FRAMES, first, e=first.entity.ref, e2=second.entity.ref)
-    return _question(grammar.sentence(text), (first, second), context, "multi")
+    return _question(page, grammar.sentence(text), (first, second), context, "multi")
 
 
 def chain_question(page: Page, link: Fact, fact: Fact, context: str) -> Question:
     """Asks for a fact of the entity that a link points to, naming only the start of the link."""
     assert link.attribute.clause is not None
     subject = page.pick(link.attribute.clause).format(e=link.entity.ref)
-    return _question(ask(page, fact, subject), (fact,), context, "multi")
+    return _question(page, ask(page, fact, subject), (fact,), context, "multi")
 
 
 def unanswerable_question(page: Page, fact: Fact) -> Question:
@@ -82,11 +84,25 @@ def literal(text: str, context: str) -> str:
     raise ValueError(f"{text!r} is not in the document")
 
 
-def _question(text: str, facts: tuple[Fact, ...], context: str, kind: Literal["fact", "multi"]) -> Question:
+def _question(page: Page, text: str, facts: tuple[Fact, ...], context: str, kind: Literal["fact", "multi"]) -> Question:
     parts = [literal(fact.value.answer, context) for fact in facts]
     answer = " and ".join(parts)
     others = facts[0].value.answers if len(facts) == 1 else (", ".join(parts),)
-    return Question(text, answer, tuple(dict.fromkeys((answer, *others))), kind)
+    statements = [_statement(page, fact, text) for fact in facts]
+    stated = " ".join(statements) if all(statements) else ""
+    return Question(text, answer, tuple(dict.fromkeys((answer, *others))), kind, stated)
+
+
+def _statement(page: Page, fact: Fact, question: str) -> str:
+    """A sentence of the split for a fact that comes to the value last; empty if the attribute has none.
+
+    The entity first, then what is said of it: whoever writes this passes through the states that the document's own
+    sentences went through before the value. Drawn by the question's text, so that documents stay what they were.
+    """
+    patterns = [p for p in fact.attribute.statements.of(page.split) if 0 <= p.find("{e}") < p.find("{v}")]
+    if not patterns:
+        return ""
+    return grammar.sentence(fill(random.Random(question).choice(patterns), fact, fact.entity.ref))
 
 
 def _frame(page: Page, frames: Split, fact: Fact, **names: str) -> str:

@@ -13,6 +13,7 @@ from d2l.reader import DocumentText
 from shared.adapter import read_adapter
 from shared.clock import Stages
 from shared.errors import InputError
+from shared.lora import LoraWeights
 from tests.d2l.test_d2l import make_model
 
 TEXT = " ".join(f"Pier {i} has {i * i} barrels." for i in range(20))
@@ -162,9 +163,13 @@ def test_a_byte_budget_is_kept_by_the_file_and_an_impossible_one_refused(model, 
     size = (tmp_path / "small" / "adapter_model.safetensors").stat().st_size
     assert result.bytes == size <= limit and read_adapter(tmp_path / "small").weights.r == result.rank >= 1
     assert size + 5 * per_rank > limit and 0 < result.energy_kept < 1  # tiny layers: the header is several ranks
+    config = model.config.hypernetwork
     with pytest.raises(InputError, match="rank 1 takes"):
-        RankBudget(max_bytes=per_rank - 1).apply(lora)
-    assert RankBudget(max_rank=1, max_bytes=limit).apply(lora).weights.r == 1
+        RankBudget(max_bytes=per_rank - 1).rank(config)
+    assert RankBudget(max_rank=3, max_bytes=limit).rank(config) == 3
+    assert RankBudget().rank(config) is None
+    with pytest.raises(InputError, match="leaves nothing for the document"):
+        model.generate(model.chunk(TEXT, 50), max_rank=config.bias_r)
 
 
 def test_documents_of_one_name_are_told_apart(model, tmp_path):
@@ -180,9 +185,43 @@ def test_documents_of_one_name_are_told_apart(model, tmp_path):
 
 
 def test_a_rank_beyond_the_layers_own_is_cut_without_loss(model):
-    lora = model.generate(model.chunk(TEXT, 8)).weights
-    assert lora.r > lora.full_rank
-    cut = RankBudget().apply(lora)
-    assert cut.weights.r == lora.full_rank and cut.energy_kept == pytest.approx(1)
-    for name in lora:
-        torch.testing.assert_close(cut.weights[name].delta(), lora[name].delta(), rtol=1e-3, atol=1e-4)
+    chunks = model.chunk(TEXT, 8)
+    factors = LoraWeights.concat([part for chunk in chunks for part in model.encode([chunk])])
+    joined = model.hypernetwork.join(factors).weights
+    assert joined.r > joined.full_rank
+    cut = model.generate(chunks)
+    assert cut.weights.r == joined.full_rank and cut.energy_kept == pytest.approx(1)
+    for name in joined:
+        torch.testing.assert_close(cut.weights[name].delta(), joined[name].delta(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("chunk_tokens", [60, 8], ids=["joint solve", "stream"])
+def test_a_rank_limit_keeps_what_the_documents_own_keys_read_out(model, chunk_tokens):
+    """No cut of that rank answers to the document's keys better than the one chosen, plain SVD included."""
+    chunks = model.chunk(TEXT, chunk_tokens)
+    factors = LoraWeights.concat([part for chunk in chunks for part in model.encode([chunk])]).to(torch.float32)
+    whole, rank = model.generate(chunks).weights, model.config.hypernetwork.bias_r + 5
+    bias, cut = model.hypernetwork.bias(), model.generate(chunks, max_rank=rank)
+    assert cut.weights.r == rank and 0 < cut.energy_kept < 1
+    streams = factors.r > model.hypernetwork.streams_beyond
+    assert streams == (chunk_tokens == 8)
+    kept = total = 0.0
+    for position, t in enumerate(model.config.hypernetwork.targets):
+        head = model.hypernetwork.grounded_head
+        whitening = head.whitening_down_proj[position]
+        keys = factors[t.name].lora_A @ torch.linalg.pinv(_root(whitening))
+        read = {
+            name: (lora[t.name].delta() - bias[t.name].delta()) @ keys.T
+            for name, lora in {"whole": whole, "cut": cut.weights}.items()
+        }
+        best = torch.linalg.svdvals(read["whole"])
+        error = (read["whole"] - read["cut"]).square().sum()
+        torch.testing.assert_close(error, best[5:].square().sum(), rtol=2e-2, atol=1e-3)
+        kept, total = kept + best[:5].square().sum().item(), total + best.square().sum().item()
+    assert cut.energy_kept == pytest.approx(kept / total, abs=2e-2)
+
+
+def _root(whitening):
+    """P^1/2, dense, for P = 1 - M M'."""
+    values, vectors = torch.linalg.eigh(torch.eye(len(whitening)) - whitening @ whitening.T)
+    return vectors @ values.clamp_min(0).sqrt().diag() @ vectors.T

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from d2l.compare import APPROACHES, compare
-from d2l.distill import REPEAT, DistillConfig, distill, empty_lora
+from d2l.distill import REPEAT, DistillConfig, distill
 from d2l.docqa import QA, answer_ids, question_messages
 from shared.errors import InputError
 from shared.generation import chat_ids
 from shared.lora_layer import apply_lora
 from shared.losses import logits_at, next_token_loss
+from shared.plain_lora import empty_lora
 from tests.d2l.test_d2l import make_model
 
 PASSAGES = ["The ferry leaves at six.", "The keeper writes totals in blue ink."]

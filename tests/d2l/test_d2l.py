@@ -77,7 +77,8 @@ def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
     chunks = model.chunk(TEXT, 50)
     assert len({len(c.ids) for c in chunks}) > 1
     one, many = model.generate(chunks, batch_tokens=1), model.generate(chunks, batch_tokens=10_000)
-    assert one.weights.r == len(chunks) * 2 + 2
+    # Beyond the width of the layers, more rows are no more rank.
+    assert one.weights.r == min(len(chunks) * 2 + 2, 32)
     for name in one.weights:
         torch.testing.assert_close(one.weights[name].delta(), many.weights[name].delta(), rtol=1e-4, atol=1e-4)
 

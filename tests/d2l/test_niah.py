@@ -55,10 +55,10 @@ def test_the_adapter_is_asked_without_the_text(tiny_base, monkeypatch):
         return ["the number 1234"]
 
     monkeypatch.setattr(niah, "generate", record)
-    evaluate_niah(model, [200], num_depths=1, reduce=lambda weights: weights.truncate(1).weights)
+    evaluate_niah(model, [200], num_depths=1, max_rank=3)
     (adapter, live), (context, plain) = prompts
     assert "grass" not in adapter and "grass" in context
-    assert live.lora_A.shape[-2] == 1 and isinstance(plain, torch.nn.Linear)
+    assert live.lora_A.shape[-2] == 3 and isinstance(plain, torch.nn.Linear)
 
 
 def test_bad_lengths_and_haystacks_are_refused(tiny_base):
