@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from d2l.distill import DistillConfig, distill, empty_lora
+from d2l.distill import DistillConfig, distill
 from d2l.docqa import QA, question_messages
 from d2l.model import D2LModel
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate
 from shared.lora_layer import apply_lora
+from shared.plain_lora import empty_lora
 
 APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
 
@@ -94,7 +95,7 @@ def compare(
             index = embed(passages)
         elif name == "distillation":
             network = model.config.hypernetwork  # the adapter's own shape
-            start = empty_lora((*network.targets, *network.bias_targets), len(chunks) * network.r + network.bias_r)
+            start = empty_lora((*network.targets, *network.bias_targets), model.rank(chunks))
             done = distill(base, passages, start, distillation)
             weights, note = done.weights, f"{done.steps} steps, {done.questions} questions of the model's own"
         elif name != "none":

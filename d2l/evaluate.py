@@ -88,13 +88,18 @@ def evaluate_docqa(
     contexts: list[Context],
     *,
     generate_answers: bool = True,
+    short: bool = True,
     max_new_tokens: int = 24,
     facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DocQAResult:
-    """Ask every question of every context in all modes, with one question template that asks for a short answer.
+    """Ask every question of every context in all modes, with one question template.
 
     A context whose prompt exceeds the base model's window is skipped and counted.
+
+    Args:
+        short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
+            number to read is how many answers contain the gold one.
     """
     window = model.base.context_window - max_new_tokens - 128
     sized = [(len(model.base.tokenizer(c.text)["input_ids"]), c) for c in contexts]
@@ -108,7 +113,7 @@ def evaluate_docqa(
         for mode in MODES:
             lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
             text = context.text if mode.startswith("context") else None
-            rows = _score(model, context.questions, lora, text, generate_answers, max_new_tokens)
+            rows = _score(model, context.questions, lora, text, generate_answers, max_new_tokens, short)
             answered[mode] += [
                 _Answered(_bucket(length), qa.kind, *row) for qa, row in zip(context.questions, rows, strict=True)
             ]
@@ -184,13 +189,14 @@ def _score(
     text: str | None,
     answers: bool,
     max_new_tokens: int,
+    short: bool,
 ) -> list[tuple[float, int, float, float, float]]:
     """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
     base, system = model.base, model.config.question_system
     prompts = [
         chat_ids(
             base,
-            question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=True),
+            question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=short),
         )
         for qa in questions
     ]

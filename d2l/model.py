@@ -150,6 +150,12 @@ class D2LModel:
         by_token = config.head == "grounded" and config.grounded.slots == "tokens"
         return min(config.r, chunk.num_keys) if by_token else config.r
 
+    def rank(self, chunks: list[Chunk]) -> int:
+        """Rank of the adapter of a document's chunks, without a limit."""
+        config = self.config.hypernetwork
+        own = max(min(t.in_features, t.out_features) for t in (*config.targets, *config.bias_targets))
+        return min(own, sum(self.num_rows(chunk) for chunk in chunks) + config.bias_r)
+
     @torch.no_grad()
     def encode(self, chunks: list[Chunk]) -> list[LoraWeights]:
         """Factors of a batch of chunks, unbatched and on the CPU, without their padding.

@@ -9,15 +9,8 @@ from torch import Tensor, nn
 
 from shared.config import Config
 from shared.errors import InputError
-from shared.grounded import (
-    GroundedConfig,
-    GroundedHead,
-    GroundedSource,
-    MemoryStatistics,
-    SlotHead,
-    SolvedMemory,
-    TokenHead,
-)
+from shared.grounded import GroundedConfig, GroundedHead, GroundedSource, MemoryStatistics, SolvedMemory
+from shared.grounded_heads import SlotHead, TokenHead
 from shared.lora import LoraFactors, LoraWeights, TruncatedLora
 from shared.lora_head import LinearHead, PreHeadBlock
 from shared.perceiver import Perceiver, PerceiverConfig

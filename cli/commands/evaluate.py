@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from cli import options, output
+from cli.commands.evaluate_tasks import tasks
 from cli.errors import handled
-from cli.loading import load_base, load_d2l
+from cli.loading import load_d2l
 from cli.progress import bar
 
 app = typer.Typer(help="Measure hypernetworks on data they have not seen.", no_args_is_help=True)
@@ -23,6 +24,9 @@ def docqa(
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     nll_only: Annotated[bool, typer.Option("--nll-only", help="Likelihoods only, no generated answers.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Ask as hyperlora ask does, without the request for a short answer.")
+    ] = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -44,8 +48,10 @@ def docqa(
             model,
             contexts,
             generate_answers=not nll_only,
+            short=not plain,
+            max_new_tokens=48 if plain else 24,
             on_progress=move,
-            facts={"data": data.name, "limit": limit, "hypernetwork": name},
+            facts={"data": data.name, "limit": limit, "hypernetwork": name, "short": not plain},
         )
     columns = ["mode", "NLL/token", "F1", "exact", "recall"]
     text = output.table(
@@ -68,62 +74,6 @@ def docqa(
     for name, closed in (("F1", result.f1_gap_closed), ("exact match", result.em_gap_closed)):
         text += "" if closed is None else f", {name} {closed:.2f}"
     output.result(text, result.to_dict())
-
-
-def tasks(
-    data: Annotated[
-        Path, typer.Option(help="Directory with tasks.jsonl, descriptions.json and examples/.", show_default=False)
-    ],
-    split: Annotated[
-        str, typer.Option(help="train (seen tasks, unseen examples) or held_out (unseen tasks).")
-    ] = "train",
-    limit: Annotated[int, typer.Option(min=1, help="Test examples per task.")] = 20,
-    max_tasks: Limit = None,
-    hypernet: options.Hypernet = None,
-    base: options.Base = None,
-    text_encoder: options.TextEncoder = None,
-    trust_remote_code: options.TrustRemoteCode = False,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Score tasks: the base, the base with the description in its prompt, the adapter of an unseen description.
-
-    Example: hyperlora eval tasks --data tasks --split held_out
-    """
-    output.configure(json_output=json, quiet=quiet)
-    from shared.errors import InputError
-    from shared.registry import find_hypernetwork
-
-    if split not in ("train", "held_out"):
-        raise InputError(f"unknown split {split!r}", "use train or held_out")
-    from t2l.data import read_tasks
-
-    chosen = [task for task in read_tasks(data) if task.split == split][:max_tasks]
-    entry = find_hypernetwork(hypernet, "t2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
-    from t2l.encoder import load_encoder_of
-    from t2l.evaluate import evaluate_tasks
-    from t2l.model import T2LModel
-
-    model = T2LModel.from_pretrained(entry.path)
-    model.check_base(loaded)
-    encoder = load_encoder_of(model.config, text_encoder, trust_remote_code=trust_remote_code)
-    with bar("tasks") as move:
-        result = evaluate_tasks(
-            model,
-            encoder,
-            loaded,
-            chosen,
-            limit=limit,
-            on_progress=move,
-            facts={"data": data.name, "split": split, "limit": limit, "hypernetwork": entry.name},
-        )
-    rows = [[name, *scores.values()] for name, scores in result.tasks.items()]
-    rows.append(["mean", *result.mean.values()])
-    title = f"tasks ({split}): {len(result.tasks)} tasks, {result.examples} examples"
-    output.result(output.table(title, ["task", *result.mean], rows), result.to_dict())
 
 
 def niah(
