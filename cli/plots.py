@@ -1,6 +1,6 @@
 """Plots of measurements; matplotlib is an optional dependency."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,31 @@ def niah_heatmap(cells: Sequence["NiahCell"], path: Path, title: str) -> None:
         axis.set_yticks(range(len(depths)), [f"{depth:.0%}" for depth in depths])
     axes[0][0].set_ylabel("needle's depth")
     figure.colorbar(image, ax=axes[0].tolist(), label="needles found")
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    pyplot.close(figure)
+
+
+def task_differences(differences: Mapping[str, Mapping[str, float]], path: Path, title: str) -> None:
+    """Horizontal bars of one value per task, sorted, one panel per comparison."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    longest = max(map(len, differences.values()))
+    figure, axes = pyplot.subplots(
+        1, len(differences), figsize=(7 * len(differences), 1.2 + 0.22 * longest), squeeze=False, layout="constrained"
+    )
+    for axis, (name, values) in zip(axes[0], differences.items(), strict=True):
+        ordered = sorted(values.items(), key=lambda item: item[1])
+        colours = ["#3b7a57" if value > 0 else "#b5432f" for _, value in ordered]
+        axis.barh(range(len(ordered)), [value for _, value in ordered], color=colours)
+        axis.set_yticks(range(len(ordered)), [task for task, _ in ordered], fontsize=7)
+        axis.set_ylim(-0.7, len(ordered) - 0.3)
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set_xlim(-1.05, 1.05)
+        axis.set_xlabel(f"score: {name}")
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=150, bbox_inches="tight")
     pyplot.close(figure)

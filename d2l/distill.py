@@ -6,7 +6,7 @@ The student answers without the document and is pulled towards the frozen model 
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,10 @@ from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
-from shared.hypernetwork import TargetConfig
-from shared.lora import LoraFactors, LoraWeights
+from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
 from shared.losses import distillation_loss, logits_at, next_token_loss
+from shared.plain_lora import train_lora
 
 ASK = "Write one short question that this text answers."
 REPEAT = "What does the document say?"
@@ -83,48 +83,25 @@ def distill(
 
     Args:
         passages: pieces of the document that fit the model's window beside a question.
-        initial: unbatched factors to start from: ``empty_lora``, or a generated adapter to refine.
+        initial: unbatched factors to start from: ``shared.plain_lora.empty_lora``, or a generated adapter to refine.
     """
     started = time.monotonic()
     rng = random.Random(config.seed)
     questions = _question_rows(base, passages, config)
     texts = [_text_row(base, passage) for passage in passages]
-    weights = initial.to(device=base.device, dtype=torch.float32, copy=True)
-    parameters = [t.requires_grad_() for f in weights.values() for t in (f.lora_A, f.lora_B)]
-    optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=0.0)
-    losses: list[float] = []
-    for step in range(config.steps):
+
+    def loss(weights: LoraWeights) -> torch.Tensor:
         rows = [
             rng.choice(texts if not questions or rng.random() < config.text_share else questions)
             for _ in range(config.batch_size)
         ]
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (step + 1) / 10) * (1 - step / config.steps)
-        loss = _loss(base, weights.to(base.placement.dtype), rows, config.top_k)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if on_progress:
-            on_progress(step + 1, config.steps)
-        if config.max_seconds is not None and time.monotonic() - started > config.max_seconds:
-            break
-    return DistilledLora(weights.detach().to("cpu"), len(losses), len(questions), losses)
+        return _loss(base, weights, rows, config.top_k)
 
-
-def empty_lora(targets: Sequence[TargetConfig], r: int, seed: int = 0) -> LoraWeights:
-    """Factors of rank ``r`` for some layers, without effect: A random, B zero (Hu et al. 2021)."""
-    generator = torch.Generator().manual_seed(seed)
-    return LoraWeights(
-        {
-            t.name: LoraFactors(
-                torch.randn(r, t.in_features, generator=generator) * t.in_features**-0.5,
-                torch.zeros(t.out_features, r),
-            )
-            for t in targets
-        }
+    max_seconds = None if config.max_seconds is None else config.max_seconds - (time.monotonic() - started)
+    weights, losses = train_lora(
+        base, initial, loss, steps=config.steps, lr=config.lr, max_seconds=max_seconds, on_progress=on_progress
     )
+    return DistilledLora(weights, len(losses), len(questions), losses)
 
 
 def _question_rows(base: BaseModel, passages: list[str], config: DistillConfig) -> list[_Row]:

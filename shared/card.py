@@ -29,8 +29,8 @@ tags:
 
 # {title}
 
-A LoRA adapter for [{base}](https://huggingface.co/{base}), written in one forward pass by
-[hyperlora](https://pypi.org/project/hyperlora/){made_from}.
+A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora](https://pypi.org/project/hyperlora/)
+{made_from}.
 
 {warning}
 | | |
@@ -63,6 +63,8 @@ vllm serve {base} --enable-lora --max-lora-rank {vllm_rank} --lora-modules name=
 hyperlora ask PATH_OR_REPO_ID "QUESTION"
 ```
 """
+
+_TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora"}
 
 _LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
 > people who may read the document.
@@ -122,7 +124,7 @@ def publish_adapter(
     """Write an adapter directory with its card and provenance; returns the size of the weights in bytes.
 
     Args:
-        kind: ``d2l`` or ``t2l``.
+        kind: ``d2l`` or ``t2l``, or ``multitask`` for one that was trained itself.
         source: what the adapter was made from, as it goes into ``provenance.json``.
         question_system: system message that questions to this adapter need, if it is not the template's own.
     """
@@ -145,9 +147,14 @@ def publish_adapter(
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
     card = _CARD.format(
         base=base.name_or_path,
-        kind="doc-to-lora" if kind == "d2l" else "text-to-lora",
+        kind=_TAGS[kind],
         title=title,
-        made_from=" from a document" if kind == "d2l" else f' from the description "{source.get("description", "")}"',
+        made_by="trained with" if kind == "multitask" else "written in one forward pass by",
+        made_from={
+            "d2l": "from a document",
+            "t2l": f'from the description "{source.get("description", "")}"',
+            "multitask": f"on {source.get('trained_on')}",
+        }[kind],
         warning=_LEAK if kind == "d2l" else "",
         r=weights.r,
         modules=", ".join(config["target_modules"]),

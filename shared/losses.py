@@ -35,6 +35,21 @@ def next_token_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.
     return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
 
+def row_losses(logits: Tensor, ids: Tensor, positions: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Negative log likelihood of each row's chosen tokens, in nats per token.
+
+    Args:
+        logits: of ``logits_at`` for the same positions.
+        ids, positions: (batch, T); every row has a position.
+
+    Returns:
+        (batch,).
+    """
+    tokens = F.cross_entropy(logits, ids[positions], reduction="none", label_smoothing=label_smoothing)
+    row = positions.nonzero()[:, 0]
+    return tokens.new_zeros(len(ids)).index_add(0, row, tokens / positions.sum(1)[row])
+
+
 def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, top_k: int = 16) -> Tensor:
     """KL(teacher || student) over the teacher's top-k tokens, the rest lumped into one (Doc-to-LoRA, section 3).
 

@@ -1,20 +1,12 @@
-"""Tasks with descriptions and examples, and the batches that train a task hypernetwork."""
+"""Tasks with descriptions and examples."""
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from shared.base_model import BaseModel
-from shared.config import Config, read_json
+from shared.config import read_json
 from shared.errors import InputError
-from shared.generation import chat_ids, pad_batch
-from shared.hypernetwork import ContextFeatures
 from shared.jsonl import read_jsonl
-from t2l.encoder import DescriptionCache
 
 # Families whose licence allows publishing weights trained on them; the others are for evaluation and experiments.
 PUBLISHABLE = [
@@ -112,104 +104,10 @@ def _example(record: dict[str, Any]) -> Example:
     return Example(record["input"], tuple(dict.fromkeys([record["output"], *record.get("references", [])])))
 
 
-@dataclass(frozen=True)
-class T2LDataConfig(Config):
-    """What a training step consists of.
-
-    Attributes:
-        tasks: directory of tasks; only the ``PUBLISHABLE`` families of its training split are used.
-        tasks_per_step, examples_per_task: one description of each task, so many examples of each.
-        max_input_tokens, max_output_tokens: longer examples are left out (outputs: cut).
-        descriptions: safetensors file of encoded descriptions; made if it lacks any.
-    """
-
-    tasks: str = "tasks"
-    tasks_per_step: int = 8
-    examples_per_task: int = 2
-    max_input_tokens: int = 160
-    max_output_tokens: int = 32
-    descriptions: str = "descriptions.safetensors"
-    embedding_noise: float = 0.0
-    seed: int = 0
-
-
-@dataclass
-class T2LBatch:
-    """One training step's tensors.
-
-    Attributes:
-        features: of the descriptions, one per task.
-        ids, mask, targets: inputs with outputs, (rows, T); ``targets`` marks the output tokens.
-        task_index: each row's task, (rows,).
-    """
-
-    features: ContextFeatures
-    ids: Tensor
-    mask: Tensor
-    targets: Tensor
-    task_index: Tensor
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def to(self, device: torch.device) -> "T2LBatch":
-        features = ContextFeatures(self.features.hidden_states.to(device), self.features.attention_mask.to(device))
-        tensors = (self.ids, self.mask, self.targets, self.task_index)
-        return T2LBatch(features, *(t.to(device) for t in tensors))
-
-
-class T2LData:
-    """Makes batch number i, the same in every run with the same configuration."""
-
-    def __init__(
-        self,
-        config: T2LDataConfig,
-        tasks: list[Task],
-        cache: DescriptionCache,
-        base: BaseModel,
-        features: str,
-        split: str = "train",
-    ) -> None:
-        self.config, self.cache, self.base, self.features, self.split = config, cache, base, features, split
-        limit = config.max_input_tokens * 6
-        self.tasks: list[tuple[Task, list[Example]]] = []
-        for task in tasks:
-            examples = [
-                e
-                for e in (task.train if split == "train" else task.test)
-                if len(e.input) <= limit and len(chat_ids(base, user_message(e.input))) <= config.max_input_tokens
-            ]
-            if examples:
-                self.tasks.append((task, examples))
-        if not self.tasks:
-            raise InputError("no task has an example that is short enough", "raise data.max_input_tokens")
-
-    def batch(self, step: int) -> T2LBatch:
-        """Batch number ``step``."""
-        config = self.config
-        rng = random.Random(f"{config.seed}/{self.split}/{step}")
-        chosen = rng.sample(self.tasks, min(config.tasks_per_step, len(self.tasks)))
-        rows, counts, index, descriptions = [], [], [], []
-        for position, (task, examples) in enumerate(chosen):
-            texts = task.descriptions if self.split == "train" else task.held_out_descriptions
-            descriptions.append(rng.choice(texts))
-            for example in rng.sample(examples, min(config.examples_per_task, len(examples))):
-                prompt = chat_ids(self.base, user_message(example.input))
-                output = self.base.tokenizer(example.output, add_special_tokens=False)["input_ids"]
-                output = (output + [self.base.tokenizer.eos_token_id])[: config.max_output_tokens]
-                rows.append(prompt + output)
-                counts.append(len(output))
-                index.append(position)
-        features = self.cache.features(descriptions, self.features)
-        if config.embedding_noise and self.split == "train":
-            generator = torch.Generator().manual_seed(rng.getrandbits(32))
-            noise = torch.randn(features.hidden_states.shape, generator=generator) * config.embedding_noise
-            features = ContextFeatures(features.hidden_states + noise, features.attention_mask)
-        ids, mask = pad_batch(rows, self.base.tokenizer.pad_token_id)
-        targets = torch.zeros_like(mask)
-        for row, (tokens, count) in enumerate(zip(rows, counts, strict=True)):
-            targets[row, len(tokens) - count : len(tokens)] = True
-        return T2LBatch(features, ids, mask, targets, torch.tensor(index))
+def group_key(task: Task) -> str:
+    """What tasks with the same inputs have in common: the family, of procedural tasks their source of inputs."""
+    parts = task.name.split("-")
+    return f"procedural/{parts[2]}" if task.family == "procedural" and len(parts) == 4 else task.family
 
 
 def user_message(text: str) -> list[dict[str, str]]:

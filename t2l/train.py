@@ -1,6 +1,9 @@
-"""Trains a task hypernetwork: SFT through the frozen base model, or reconstruction of existing adapters."""
+"""Trains a task hypernetwork: SFT through the frozen base model, or reconstruction of existing adapters.
 
-import random
+The baseline that does not read descriptions, one LoRA for all tasks, trains here too.
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +13,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shared.adapter import read_adapter
 from shared.base_model import BaseModel
+from shared.card import publish_adapter
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork import ContextFeatures, HyperNetwork, HyperNetworkConfig, target_configs
-from shared.lora import LoraFactors, LoraWeights
+from shared.evaluation import mean
+from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
+from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
-from shared.losses import l2_loss, logits_at
+from shared.losses import l2_loss, logits_at, row_losses
 from shared.perceiver import PerceiverConfig
+from shared.plain_lora import PlainLora
 from shared.targets import find_targets
 from shared.training import Reporter, TrainingConfig, TrainingResult, fit
+from t2l.batches import T2LBatch, T2LData, T2LDataConfig
 from t2l.config import T2LConfig
-from t2l.data import PUBLISHABLE, T2LBatch, T2LData, T2LDataConfig, Task, read_tasks
+from t2l.data import PUBLISHABLE, Task, read_tasks
 from t2l.encoder import EMBEDDED_ENCODER, DescriptionCache, load_text_encoder
+from t2l.reconstruction import ReconstructionModule, reconstruction_batches
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,27 @@ class T2LObjective(Config):
     """How the hypernetwork learns.
 
     Attributes:
-        mode: ``sft`` trains on the tasks' examples, ``reconstruction`` on a folder of adapters.
+        mode: ``sft`` trains on the tasks' examples, ``reconstruction`` on a folder of adapters; ``multitask``: one
+            LoRA of rank ``r + bias_r`` trained on the batches of ``sft``, a baseline that reads no description.
         adapters: that folder, one PEFT adapter per task, named as the task.
         label_smoothing: of the next-token loss.
         l2: weight of the mean square of the generated factors.
+        contrast: weight of softplus(contrast_margin + NLL - NLL with a wrong description), in nats per token: the
+            wrong description must make a row's output less likely.
+        contrast_share: share of a step's rows that have this loss.
     """
 
-    mode: Literal["sft", "reconstruction"] = "sft"
+    mode: Literal["sft", "reconstruction", "multitask"] = "sft"
     adapters: str | None = None
     label_smoothing: float = 0.0
     l2: float = 0.0
+    contrast: float = 0.0
+    contrast_margin: float = 1.0
+    contrast_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.contrast < 0 or not 0 < self.contrast_share <= 1:
+            raise InputError("contrast must be at least 0 and contrast_share above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -90,111 +108,64 @@ class T2LTrainConfig(Config):
     @property
     def trained_on(self) -> str:
         """The data, in words."""
-        return f"the training tasks of {Path(self.data.tasks).name} in the families {', '.join(PUBLISHABLE)}"
+        real = f"the training tasks of {Path(self.data.tasks).name} in the families {', '.join(PUBLISHABLE)}"
+        return real + (f", and {self.data.procedural} generated tasks" if self.data.procedural else "")
 
 
 class T2LTrainingModule(nn.Module):
-    """Descriptions -> LoRA weights -> outputs through the frozen base -> losses."""
+    """Descriptions -> LoRA weights -> outputs through the frozen base -> losses.
 
-    def __init__(self, hypernetwork: HyperNetwork, base: BaseModel, objective: T2LObjective) -> None:
+    Args:
+        source: the hypernetwork, or one LoRA that is the same for all tasks.
+    """
+
+    def __init__(self, source: HyperNetwork | PlainLora, base: BaseModel, objective: T2LObjective) -> None:
         super().__init__()
-        self.hypernetwork, self.objective = hypernetwork, objective
+        self.source, self.objective = source, objective
         self._base = (base,)  # in a tuple, so that the frozen base is no submodule and never saved or synchronised
 
-    def forward(self, batch: T2LBatch, shift: int = 0) -> dict[str, Tensor]:
-        """Losses of a batch; ``shift`` gives every task the description of the task so many places on.
+    def forward(self, batch: T2LBatch, other: bool = False) -> dict[str, Tensor]:
+        """Losses of a batch; ``other`` gives every row the description of ``batch.other_index``.
 
         Every example counts the same, however long its output.
         """
-        base = self._base[0]
-        generated = self.hypernetwork(batch.features)
-        num_tasks = batch.features.hidden_states.shape[0]
-        weights = self.hypernetwork.combine(generated, num_tasks)
-        rows = weights.index_select((batch.task_index + shift) % num_tasks).to(base.placement.dtype)
-        with apply_lora(base.model, rows):
-            logits = logits_at(base, batch.ids, batch.mask, batch.targets)
-        targets = batch.ids[batch.targets]
-        tokens = F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.objective.label_smoothing)
-        row = batch.targets.nonzero()[:, 0]
-        lengths = batch.targets.sum(1)
-        loss = nll = (tokens / lengths[row]).sum() / len(lengths)
-        if self.objective.l2:
-            loss = loss + self.objective.l2 * l2_loss(generated)
-        return {"loss": loss, "nll": nll.detach(), "accuracy": (logits.argmax(-1) == targets).float().mean()}
+        objective = self.objective
+        if isinstance(self.source, PlainLora):
+            nll, smoothed, right = self._row_losses(batch, self.source(), slice(None))
+            return {"loss": smoothed.mean(), "nll": nll.mean().detach(), "accuracy": right}
+        generated = self.source(batch.features)
+        weights = self.source.combine(generated, batch.features.hidden_states.shape[0])
+        index = batch.other_index if other else batch.task_index
+        rows = torch.arange(len(batch), device=index.device)
+        contrasted = math.ceil(objective.contrast_share * len(batch)) if objective.contrast and not other else 0
+        if contrasted:
+            index = torch.cat([index, batch.other_index[:contrasted]])
+            rows = torch.cat([rows, rows[:contrasted]])
+        nll, smoothed, right = self._row_losses(batch, weights.index_select(index), rows)
+        losses = {"loss": smoothed[: len(batch)].mean(), "nll": nll[: len(batch)].mean().detach(), "accuracy": right}
+        if contrasted:
+            difference = nll[len(batch) :] - nll[:contrasted]
+            losses["loss"] = (
+                losses["loss"] + objective.contrast * F.softplus(objective.contrast_margin - difference).mean()
+            )
+            losses["other_over_right"] = difference.mean().detach()
+        if objective.l2:
+            losses["loss"] = losses["loss"] + objective.l2 * l2_loss(generated)
+        return losses
 
+    def _row_losses(self, batch: T2LBatch, weights: LoraWeights, rows: Tensor | slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the chosen rows: negative log likelihood per token, the same with label smoothing, and right tokens.
 
-@dataclass
-class ReconstructionBatch:
-    """Descriptions and the adapters they belong to."""
-
-    features: ContextFeatures
-    adapters: LoraWeights
-
-    def __len__(self) -> int:
-        return self.features.hidden_states.shape[0]
-
-    def to(self, device: torch.device) -> "ReconstructionBatch":
-        features = ContextFeatures(self.features.hidden_states.to(device), self.features.attention_mask.to(device))
-        return ReconstructionBatch(features, self.adapters.to(device))
-
-
-class ReconstructionModule(nn.Module):
-    """Squared error of delta W, relative to the target's norm; factors are not compared, they are not unique.
-
-    |B A - D C|^2 expands to traces of (r, r) products, so no delta W is ever formed.
-    """
-
-    def __init__(self, hypernetwork: HyperNetwork) -> None:
-        super().__init__()
-        self.hypernetwork = hypernetwork
-
-    def forward(self, batch: ReconstructionBatch, shift: int = 0) -> dict[str, Tensor]:
-        """The loss of a batch; ``shift`` compares with the adapter of the task so many places on."""
-        generated = self.hypernetwork.combine(self.hypernetwork(batch.features), len(batch))
-        error, norm = 0.0, 0.0
-        for name, f in generated.items():
-            g = batch.adapters[name]
-            a, b = f.lora_A.float(), f.lora_B.float()
-            c, d = g.lora_A.roll(-shift, 0), g.lora_B.roll(-shift, 0)
-            own = ((b.mT @ b) * (a @ a.mT)).sum((-1, -2))
-            other = ((d.mT @ d) * (c @ c.mT)).sum((-1, -2))
-            cross = ((b.mT @ d) * (a @ c.mT)).sum((-1, -2))
-            error, norm = error + own - 2 * cross + other, norm + other
-        relative = (error / norm).mean()
-        return {"loss": relative, "nll": relative.detach()}
-
-
-def reconstruction_batches(
-    adapters: Path, tasks: list[Task], cache: DescriptionCache, config: T2LDataConfig, features: str, names: list[str]
-):
-    """A function that makes batch number i from a folder of adapters.
-
-    Raises:
-        InputError: no adapter of any task, or adapters of another shape.
-    """
-    pairs = [(task, read_adapter(adapters / task.name).weights) for task in tasks if (adapters / task.name).is_dir()]
-    if not pairs:
-        raise InputError(f"{adapters} holds no adapter named as a task")
-    for task, weights in pairs:
-        if set(weights) != set(names) or weights.r != pairs[0][1].r:
-            raise InputError(f"the adapter {adapters / task.name} does not have the hypernetwork's layers and rank")
-
-    def make_batch(step: int) -> ReconstructionBatch:
-        rng = random.Random(f"{config.seed}/reconstruction/{step}")
-        chosen = rng.sample(pairs, min(config.tasks_per_step, len(pairs)))
-        descriptions = [rng.choice(task.descriptions) for task, _ in chosen]
-        one_rank = [LoraWeights({n: w[n] for n in names}) for _, w in chosen]
-        stacked = LoraWeights(
-            {
-                n: LoraFactors(
-                    torch.stack([w[n].lora_A for w in one_rank]), torch.stack([w[n].lora_B for w in one_rank])
-                )
-                for n in names
-            }
-        )
-        return ReconstructionBatch(cache.features(descriptions, features), stacked)
-
-    return make_batch
+        weights: one LoRA for all rows, or a batch of one per row. Returns (rows,), (rows,) and the share of right
+        tokens among those of the batch's own rows.
+        """
+        base, smoothing = self._base[0], self.objective.label_smoothing
+        ids, mask, positions = batch.ids[rows], batch.mask[rows], batch.targets[rows]
+        with apply_lora(base.model, weights.to(base.placement.dtype)):
+            logits = logits_at(base, ids, mask, positions)
+        nll = row_losses(logits, ids, positions)
+        right = (logits.argmax(-1) == ids[positions])[positions.nonzero()[:, 0] < len(batch)].float().mean()
+        return nll, row_losses(logits, ids, positions, smoothing) if smoothing else nll, right
 
 
 def train_t2l(
@@ -205,22 +176,28 @@ def train_t2l(
     max_seconds: float | None = None,
     reporter: Reporter | None = None,
     tasks: list[Task] | None = None,
-) -> tuple[T2LConfig, HyperNetwork, TrainingResult]:
-    """Build and train (or continue) a task hypernetwork in ``run_dir``.
+) -> tuple[T2LConfig, HyperNetwork | PlainLora, TrainingResult]:
+    """Build and train (or continue) a task hypernetwork, or in mode ``multitask`` one LoRA, in ``run_dir``.
 
     Args:
-        tasks: instead of those that ``config.data.tasks`` holds.
+        tasks: instead of those that ``config.data.tasks`` holds; the procedural ones come on top.
     """
     torch.manual_seed(config.training.seed)
     tasks = tasks if tasks is not None else read_tasks(Path(config.data.tasks))
-    tasks = [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE]
+    tasks = [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE] + config.data.procedural_tasks()
     cache = DescriptionCache(Path(config.data.descriptions))
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
     if cache.missing(texts):
         cache.add(load_text_encoder(config.model.text_encoder), texts)
     feature_size = next(iter(cache.rows.values())).shape[-1]
     built = config.model.build(base, feature_size)
-    hypernetwork = HyperNetwork(built.hypernetwork).to(base.device).train()
+    trainable: HyperNetwork | PlainLora
+    if config.objective.mode == "multitask":
+        network = built.hypernetwork
+        trainable = PlainLora(network.targets, network.r + network.bias_r, network.scaling, config.training.seed)
+    else:
+        trainable = HyperNetwork(built.hypernetwork)
+    trainable.to(base.device).train()
     if config.objective.mode == "reconstruction":
         if not config.objective.adapters:
             raise InputError("objective.adapters must name the folder of adapters to reconstruct")
@@ -228,24 +205,21 @@ def train_t2l(
         make_batch = reconstruction_batches(
             Path(config.objective.adapters), tasks, cache, config.data, built.features, names
         )
-        module: nn.Module = ReconstructionModule(hypernetwork)
+        module: nn.Module = ReconstructionModule(trainable)
         held_out = [make_batch(-1 - step).to(base.device) for step in range(2)]
     else:
         make_batch = T2LData(config.data, tasks, cache, base, built.features).batch
-        module = T2LTrainingModule(hypernetwork, base, config.objective)
+        module = T2LTrainingModule(trainable, base, config.objective)
         test = T2LData(config.data, tasks, cache, base, built.features, split="test")
         held_out = [test.batch(step).to(base.device) for step in range(6)]
 
     def evaluate() -> Mapping[str, float]:
-        sums = {"adapter_nll": 0.0, "other_nll": 0.0}
-        for batch in held_out:
-            for name, shift in (("adapter", 0), ("other", 1)):
-                sums[f"{name}_nll"] += module(batch, shift)["nll"].item() / len(held_out)
-        return sums
+        modes = {"adapter_nll": False} | ({} if isinstance(trainable, PlainLora) else {"other_nll": True})
+        return {name: mean([module(batch, other)["nll"].item() for batch in held_out]) for name, other in modes.items()}
 
     result = fit(
         module,
-        hypernetwork,
+        trainable,
         make_batch,
         config.training,
         run_dir,
@@ -255,4 +229,19 @@ def train_t2l(
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
     )
-    return built, hypernetwork, result
+    return built, trainable, result
+
+
+def write_multitask_adapter(path: Path, lora: PlainLora, config: T2LTrainConfig, base: BaseModel) -> int:
+    """Write the LoRA of mode ``multitask`` as an adapter directory, replacing an earlier one; returns its bytes."""
+    return publish_adapter(
+        path,
+        lora().detach().to("cpu"),
+        base=base.spec,
+        kind="multitask",
+        title="One LoRA for many tasks",
+        hypernetwork="none",
+        source={"trained_on": config.trained_on, "config": config.to_dict()},
+        dtype="bfloat16",
+        force=True,
+    )

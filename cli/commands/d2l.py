@@ -88,7 +88,7 @@ def d2l(
     if changes:
         output.note(f"documents: {', '.join(changes)}")
     if result.energy_kept < 1:
-        output.note(f"energy kept by the rank limit: {result.energy_kept:.1%}")
+        output.note(f"kept by the rank limit: {result.energy_kept:.1%}")
     output.result(result.adapter, result)
     output.next_step(f'hyperlora ask {result.adapter} "YOUR QUESTION" --compare')
 

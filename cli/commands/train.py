@@ -14,7 +14,10 @@ def train(
     kind: Annotated[str, typer.Argument(help="d2l or t2l.", show_default=False)],
     config: Annotated[Path, typer.Argument(help="JSON or YAML configuration.", show_default=False)],
     output_dir: Annotated[
-        Path, typer.Option("--output", "-o", help="Run directory: state, metrics, and the result in hypernet/.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="Run directory: state, metrics, and the result in hypernet/ (or adapter/)."
+        ),
     ],
     base: options.Base = None,
     max_seconds: Annotated[
@@ -61,14 +64,21 @@ def train(
         trained, hypernetwork, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
     if not result.is_main:
         return
-    from shared.checkpoint import save_trained
+    if kind == "t2l" and parsed.objective.mode == "multitask":
+        from t2l.train import write_multitask_adapter
 
-    target = output_dir / "hypernet"
-    save_trained(target, trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
+        made, use = "adapter", "hyperlora ask {} ..."
+        write_multitask_adapter(output_dir / made, hypernetwork, parsed, loaded)
+    else:
+        from shared.checkpoint import save_trained
+
+        made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
+        save_trained(output_dir / made, trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
+    target = str(output_dir / made)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
-    output.result(str(target), {"hypernetwork": str(target), **_facts(result)})
+    output.result(target, {"hypernetwork" if made == "hypernet" else made: target, **_facts(result)})
     if result.finished:
-        output.next_step(f"hyperlora {kind} --hypernet {target} ...")
+        output.next_step(use.format(target))
     else:
         output.next_step("the same command, to continue")
 

@@ -233,12 +233,44 @@ def test_eval_docqa_reports_no_score_it_did_not_measure(hyperlora, d2l_hypernet,
         assert scores["nll"] > 0 and scores["f1"] is scores["exact_match"] is scores["recall"] is None
 
 
-def test_eval_tasks(hyperlora, t2l_hypernet, tasks_dir):
-    done = hyperlora("eval", "tasks", "--data", tasks_dir, "--hypernet", t2l_hypernet, "--limit", 2, "--json")
+def test_train_a_multitask_lora_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
+    config = {
+        "data": {"tasks": str(tasks_dir), "tasks_per_step": 2},
+        "objective": {"mode": "multitask"},
+        "training": {"max_steps": 1, "log_every": 1},
+    }
+    (tmp_path / "t2l.json").write_text(json.dumps(config))
+    command = ["train", "t2l", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
+    done = hyperlora(*command, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["adapter"] == "run/adapter" and not (tmp_path / "run" / "hypernet").exists()
+    card = (tmp_path / "run" / "adapter" / "README.md").read_text()
+    assert "trained with" in card and "one forward pass" not in card
+    assert hyperlora("ask", "run/adapter", "word 1", "--max-new-tokens", 2).exit_code == 0
+
+
+def test_eval_tasks(hyperlora, t2l_hypernet, adapter, tasks_dir, tmp_path):
+    command = ["eval", "tasks", "--data", tasks_dir, "--hypernet", t2l_hypernet, "--limit", 2]
+    done = hyperlora(*command, "--multitask", adapter, "--oracle", 1, "--oracle-steps", 2, "--plot", "p.png", "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
-    assert set(report["tasks"]) == {"upper", "double", "private"} and report["examples"] == 6
-    assert set(report["mean"]) == {"base", "base+description", "adapter", "other"}
+    assert set(report["tasks"]) == {"upper", "double"} and report["examples"] == 4
+    always = {"base", "base+description", "base+3 examples", "adapter", "other", "random", "multitask"}
+    assert set(report["modes"]) == always | {"oracle"}
+    assert set(report["differences"]) == {f"adapter - {m}" for m in always - {"base", "adapter"}} | {"oracle - adapter"}
+    assert sum("oracle" in modes for modes in report["tasks"].values()) == 1
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    table = hyperlora(*command, "--split", "held_out", "--descriptions", 1)
+    assert table.exit_code == 2 and "second task" in table.stderr
+    assert "adapter - other" in hyperlora(*command, "--max-tasks", 1).stdout
+
+
+def test_eval_of_procedural_tasks_needs_no_data(hyperlora, t2l_hypernet):
+    options = ["--hypernet", t2l_hypernet, "--max-tasks", 1, "--limit", 1, "--max-input-tokens", 100]
+    done = hyperlora("eval", "tasks", "--split", "procedural_held_out", *options, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert next(iter(json.loads(done.stdout)["tasks"])).startswith("procedural-")
+    assert hyperlora("eval", "tasks", "--split", "train", *options).exit_code == 2
 
 
 def test_push_and_pull(hyperlora, adapter, hub_server, tmp_path):

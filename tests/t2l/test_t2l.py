@@ -10,10 +10,12 @@ from shared.errors import InputError
 from shared.lora_layer import apply_lora
 from shared.losses import logits_at
 from shared.training import TrainingConfig
-from t2l.data import T2LData, T2LDataConfig, read_tasks
+from t2l.batches import T2LData, T2LDataConfig
+from t2l.data import read_tasks
 from t2l.encoder import DescriptionCache, encode_descriptions, finish_sentence, load_text_encoder, stack_features
 from t2l.model import T2LModel
-from t2l.train import ReconstructionModule, T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
+from t2l.reconstruction import ReconstructionBatch, ReconstructionModule
+from t2l.train import T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
 
 PERCEIVER = {
     "latent_size": 16,
@@ -140,8 +142,6 @@ def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encod
 
 
 def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
-    from t2l.train import ReconstructionBatch
-
     model = make_model(tiny_base)
     rows = [torch.randn(3, 384), torch.randn(5, 384)]
     features = stack_features(rows, "tokens")

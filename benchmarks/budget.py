@@ -1,0 +1,108 @@
+"""What a rank budget costs: cutting the joint memory against dropping chunks and against averaging them.
+
+Long synthetic validation documents with their questions, and needles in noise, both of several chunks.
+
+python benchmarks/budget.py --ranks 32,64,128,256 --documents 8 --needles 10 --json budget.json
+
+Methods, all with the same bias LoRA and the same rank: ``cut`` keeps the directions that the document's own keys read
+out most (what ``--max-rank`` does); ``svd`` truncates the product by plain SVD; ``drop`` keeps the first chunks that
+fit; ``average`` solves each chunk alone at that rank and takes the mean of the updates, cut to the rank again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from cli.loading import load_d2l
+from d2l.data import as_context
+from d2l.docqa import Context, answer_ids, question_messages
+from d2l.model import D2LModel
+from d2l.synthetic import long_document, needle_document
+from shared.evaluation import answer_recall, mean, provenance, token_f1
+from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.lora import LoraWeights, mean_weights
+from shared.lora_layer import apply_lora
+from shared.losses import logits_at
+
+METHODS = ("cut", "svd", "drop", "average")
+
+
+def adapter(model: D2LModel, text: str, method: str, rank: int | None) -> LoraWeights:
+    """The document's adapter at a rank; ``None``: all of it."""
+    chunks, network = model.chunk(text), model.hypernetwork
+    if method == "cut":
+        return model.generate(chunks, max_rank=rank).weights
+    if method == "svd":
+        return model.generate(chunks).weights.truncate(rank).weights
+    if method == "drop":
+        kept, rows = [], network.config.bias_r
+        for chunk in chunks:
+            rows += model.num_rows(chunk)
+            if rows > rank and kept:
+                break
+            kept.append(chunk)
+        return model.generate(kept, max_rank=rank).weights
+    # The bias is in every chunk's adapter, so the mean holds it once.
+    return mean_weights([model.generate([chunk], max_rank=rank).weights for chunk in chunks]).truncate(rank).weights
+
+
+@torch.no_grad()
+def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[tuple[float, int, float, float]]:
+    """(sum of NLL, tokens, F1, contained) of each question on a context."""
+    base, rows = model.base, []
+    with apply_lora(base.model, lora.to(base.device)):
+        for qa in context.questions:
+            prompt = chat_ids(base, question_messages(qa.question, system=model.config.question_system, short=True))
+            gold = answer_ids(base.tokenizer, qa.answer)
+            ids, mask = pad_batch([prompt + gold], base.tokenizer.pad_token_id)
+            targets = mask & (torch.arange(ids.shape[1]) >= len(prompt))
+            ids, mask, targets = (t.to(base.device) for t in (ids, mask, targets))
+            nll = torch.nn.functional.cross_entropy(logits_at(base, ids, mask, targets), ids[targets], reduction="sum")
+            reply = generate(base, [prompt], GenerationConfig(24))[0]
+            rows.append((nll.item(), len(gold), token_f1(reply, qa.answers), answer_recall(reply, qa.answers)))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", default="32,64,128,256")
+    parser.add_argument("--documents", type=int, default=8)
+    parser.add_argument("--words", type=int, default=450, help="words of a document")
+    parser.add_argument("--questions", type=int, default=6, help="of each document")
+    parser.add_argument("--needles", type=int, default=10, help="needle documents of as many words")
+    parser.add_argument("--hypernet")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    name, model = load_d2l(options.hypernet, None, "auto", "auto")
+    documents = [
+        as_context(long_document(index, seed=1000, split="validation", target_words=options.words))
+        for index in range(options.documents)
+    ]
+    documents = [Context(c.text, c.questions[: options.questions]) for c in documents]
+    needles = [
+        as_context(needle_document(index, seed=1000, num_words=options.words, split="validation"))
+        for index in range(options.needles)
+    ]
+    table = []
+    for method, rank in [("cut", None), *((m, int(r)) for r in options.ranks.split(",") for m in METHODS)]:
+        rows = [row for c in documents for row in score(model, c, adapter(model, c.text, method, rank))]
+        found = [row[3] for c in needles for row in score(model, c, adapter(model, c.text, method, rank))]
+        record = {
+            "rank": rank or mean([model.rank(model.chunk(c.text)) for c in documents]),
+            "method": method if rank else "all",
+            "nll": sum(row[0] for row in rows) / sum(row[1] for row in rows),
+            "f1": mean([row[2] for row in rows]),
+            "contained": mean([row[3] for row in rows]),
+            "needles": mean(found),
+        }
+        table.append(record)
+        print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)
+    if options.json:
+        facts = {"documents": len(documents), "needles": len(needles), "words": options.words, "hypernetwork": name}
+        options.json.write_text(json.dumps({"rows": table, "provenance": provenance(**facts)}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
