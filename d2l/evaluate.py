@@ -59,7 +59,7 @@ class DocQAResult:
     questions: int
     skipped: int
     adapter_over_context: float | None
-    gap_closed: float
+    gap_closed: float | None
     f1_gap_closed: float | None
     em_gap_closed: float | None
     lengths: dict[str, GroupScores]
@@ -89,6 +89,7 @@ def evaluate_docqa(
     *,
     generate_answers: bool = True,
     short: bool = True,
+    with_context: bool = True,
     max_new_tokens: int = 24,
     facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -100,17 +101,19 @@ def evaluate_docqa(
     Args:
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
             number to read is how many answers contain the gold one.
+        with_context: also with the document in the prompt; without it, documents beyond the window are asked too.
     """
     window = model.base.context_window - max_new_tokens - 128
     sized = [(len(model.base.tokenizer(c.text)["input_ids"]), c) for c in contexts]
-    usable = [(length, c) for length, c in sized if length < window]
-    answered: dict[str, list[_Answered]] = {mode: [] for mode in MODES}
+    usable = [(length, c) for length, c in sized if length < window or not with_context]
+    used = [mode for mode in MODES if with_context or not mode.startswith("context")]
+    answered: dict[str, list[_Answered]] = {mode: [] for mode in used}
     bias = model.hypernetwork.bias()
     adapters = [_lora(model, usable[-1][1])] if usable else []
     for number, (length, context) in enumerate(usable):
         adapters.append(_lora(model, context))
         weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
-        for mode in MODES:
+        for mode in used:
             lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
             text = context.text if mode.startswith("context") else None
             rows = _score(model, context.questions, lora, text, generate_answers, max_new_tokens, short)
@@ -126,8 +129,8 @@ def evaluate_docqa(
         len(usable),
         len(answered["none"]),
         len(contexts) - len(usable),
-        modes["adapter"].f1 / modes["context"].f1 if modes["context"].f1 else None,
-        _closed(modes, "nll") or 0.0,
+        modes["adapter"].f1 / modes["context"].f1 if with_context and modes["context"].f1 else None,
+        _closed(modes, "nll"),
         _closed(modes, "f1"),
         _closed(modes, "exact_match"),
         _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
@@ -171,6 +174,8 @@ def _groups(
 
 def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
     """Share of the way from ``other`` to ``context+bias`` that the adapter goes."""
+    if "context+bias" not in modes:
+        return None
     other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", "context+bias"))
     if full is None or full == other or (metric != "nll" and full < other):
         return None

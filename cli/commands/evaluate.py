@@ -27,6 +27,9 @@ def docqa(
     plain: Annotated[
         bool, typer.Option("--plain", help="Ask as hyperlora ask does, without the request for a short answer.")
     ] = False,
+    context: Annotated[
+        bool, typer.Option("--context/--no-context", help="Also with the document in the prompt (slow if long).")
+    ] = True,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -49,6 +52,7 @@ def docqa(
             contexts,
             generate_answers=not nll_only,
             short=not plain,
+            with_context=context,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
             facts={"data": data.name, "limit": limit, "hypernetwork": name, "short": not plain},
@@ -70,9 +74,10 @@ def docqa(
         text += "\n" + output.table("by context length in tokens and by kind of question", columns, rows)
     if result.adapter_over_context is not None:
         text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}"
-    text += f"\ngap from other to context+bias closed: NLL {result.gap_closed:.2f}"
-    for name, closed in (("F1", result.f1_gap_closed), ("exact match", result.em_gap_closed)):
-        text += "" if closed is None else f", {name} {closed:.2f}"
+    gaps = {"NLL": result.gap_closed, "F1": result.f1_gap_closed, "exact match": result.em_gap_closed}
+    closed = [f"{name} {share:.2f}" for name, share in gaps.items() if share is not None]
+    if closed:
+        text += f"\ngap from other to context+bias closed: {', '.join(closed)}"
     output.result(text, result.to_dict())
 
 

@@ -60,6 +60,16 @@ def test_docqa_by_length_and_kind(hyperlora, d2l_hypernet, docqa):
     assert "128-255 (1), adapter" in text.stdout
 
 
+def test_docqa_without_the_context_gives_the_same_other_scores(hyperlora, d2l_hypernet, docqa):
+    command = ["eval", "docqa", "--data", docqa, "--hypernet", d2l_hypernet, "--nll-only"]
+    full, part = (json.loads(hyperlora(*command, *more, "--json").stdout) for more in ([], ["--no-context"]))
+    assert set(full["modes"]) - set(part["modes"]) == {"context", "context+bias"} and part["gap_closed"] is None
+    assert all(part["modes"][mode] == full["modes"][mode] for mode in part["modes"])
+    plain = json.loads(hyperlora(*command, "--plain", "--no-context", "--json").stdout)
+    assert plain["modes"]["none"]["nll"] != part["modes"]["none"]["nll"]
+    assert "gap" not in hyperlora(*command, "--no-context").stdout
+
+
 def test_compare_shows_every_approach(hyperlora, d2l_hypernet, docqa, document):
     command = ["compare", document, "--questions", docqa, "--hypernet", d2l_hypernet, "--steps", 1]
     done = hyperlora(*command, "--approaches", "none,retrieval,d2l", "--limit", 1, "--json")
