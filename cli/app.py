@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, compare, d2l, evaluate, hypernet, inspect, pull, push, t2l, train
+from cli.commands import ask, chat, compare, d2l, describe, evaluate, hypernet, inspect, pull, push, t2l, train
 from cli.errors import handled
 
 _EPILOG = """Examples:
@@ -61,6 +61,7 @@ def _start(
 for _name, _command in {
     "d2l": d2l.d2l,
     "t2l": t2l.t2l,
+    "describe": describe.describe,
     "ask": ask.ask,
     "chat": chat.chat,
     "inspect": inspect.inspect,

@@ -26,12 +26,11 @@ ChunkTokens = Annotated[
     int | None,
     typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
 ]
-MaxRank = Annotated[
-    int | None, typer.Option(min=1, help="Truncate the adapter to this rank by SVD.", show_default=False)
-]
+MaxRank = Annotated[int, typer.Option(min=1, help="Largest rank of the adapter (512 is the largest that vLLM takes).")]
+LARGEST_RANK = 512
 MaxBytes = Annotated[
     str | None,
-    typer.Option(help="Truncate the adapter by SVD until its weights fit, e.g. 50MB.", show_default=False),
+    typer.Option(help="Lower the rank until the weights fit, e.g. 50MB.", show_default=False),
 ]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")]
 TopP = Annotated[float, typer.Option(help="Sample from the most likely tokens with this total probability.")]

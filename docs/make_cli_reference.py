@@ -10,6 +10,7 @@ COMMANDS = (
     "",
     "d2l",
     "t2l",
+    "describe",
     "ask",
     "chat",
     "inspect",

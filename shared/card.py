@@ -1,5 +1,6 @@
 """Adapters as users get them: written with a model card and provenance."""
 
+import functools
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ class AdapterResult:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@functools.cache
 def library_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     found = {"python": platform.python_version()}

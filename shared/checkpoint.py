@@ -26,12 +26,14 @@ def save_checkpoint(
     card: str,
     dtype: str | None = None,
     max_shard_size: str = "5GB",
+    files: "Mapping[str, Mapping[str, Tensor]] | None" = None,
     force: bool = False,
 ) -> None:
     """Write a checkpoint directory, whole or not at all.
 
     Args:
         dtype: cast floating tensors, such as ``bfloat16``.
+        files: the tensors of further safetensors files by file name, written as they are.
         max_shard_size: split larger weights into ``model-0000X-of-0000Y.safetensors`` with an index.
     """
     import torch
@@ -44,6 +46,8 @@ def save_checkpoint(
     with whole_directory(path, force=force, what="hypernetwork") as temporary:
         for name, keys in split.filename_to_tensors.items():
             write_safetensors(temporary / name, {key: state[key] for key in keys}, dtypes)
+        for name, tensors in (files or {}).items():
+            write_safetensors(temporary / name, tensors, {key: t.dtype for key, t in tensors.items()})
         if split.is_sharded:
             index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
             (temporary / f"{WEIGHTS_FILE}.index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -150,11 +154,14 @@ def save_trained(
     train_config: Mapping[str, Any],
     result: "TrainingResult",
     trained_on: str,
+    *,
+    files: "Mapping[str, Mapping[str, Tensor]] | None" = None,
 ) -> None:
     """Write a trained hypernetwork in bf16 with a card that holds the configuration; replaces an earlier one.
 
     Args:
         trained_on: the data, in words, for the card.
+        files: as in ``save_checkpoint``.
     """
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in result.metrics.items())
     card = _CARD.format(
@@ -166,4 +173,4 @@ def save_trained(
         config=json.dumps(train_config, indent=1),
         metrics=f"Last training metrics: {metrics}\n" if metrics else "",
     )
-    save_checkpoint(path, dict(config), hypernetwork.state_dict(), card=card, dtype="bfloat16", force=True)
+    save_checkpoint(path, dict(config), hypernetwork.state_dict(), card=card, dtype="bfloat16", files=files, force=True)

@@ -82,9 +82,9 @@ def _bf16_is_fast(device: "torch.device") -> bool:
 
 
 def tune_malloc() -> None:
-    """Restart-free glibc settings for training on a CPU.
+    """Restart-free glibc settings for training, or generating many adapters, on a CPU.
 
-    glibc returns large blocks to the kernel at once, and training then spends up to half its time in page
+    glibc returns large blocks to the kernel at once, and such work then spends up to half its time in page
     faults. ``mallopt`` keeps them. A no-op elsewhere.
     """
     import ctypes

@@ -1,6 +1,7 @@
 """JSON Lines files of records."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,38 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
     Raises:
         InputError: missing file, a line that is no JSON object, or a record without a required field.
     """
+    return [record for _, record in numbered_records(str(path), required)]
+
+
+def numbered_records(source: str, required: Iterable[str] = ()) -> list[tuple[int, dict[str, Any]]]:
+    """The same with the number of each record's line, from 1; ``-`` reads stdin.
+
+    Raises:
+        InputError: as ``read_jsonl``.
+    """
+    required = tuple(required)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        # Not splitlines: a JSON string may hold other line separators as they are.
+        lines = data.decode("utf-8-sig").split("\n")
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
+        raise InputError(f"{source} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        raise InputError(f"cannot read {source}: {error}") from None
+    name = "stdin" if source == "-" else source
     records = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error.msg})") from None
-        missing = [name for name in required if not isinstance(record, dict) or name not in record]
+        except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+            raise InputError(f"{name}, line {number}: not JSON ({reason})") from None
+        missing = [field for field in required if not isinstance(record, dict) or field not in record]
         if not isinstance(record, dict) or missing:
-            raise InputError(f"{path}, line {number}: needs the fields {', '.join(required)}")
-        records.append(record)
+            raise InputError(f"{name}, line {number}: needs the fields {', '.join(required)}")
+        records.append((number, record))
     if not records:
-        raise InputError(f"{path} holds no records")
+        raise InputError(f"{name} holds no records")
     return records

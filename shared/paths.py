@@ -1,6 +1,7 @@
 """Where hyperlora keeps its files, and how a directory appears whole or not at all."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import HyperLoraError, InputError
+
+ADAPTERS_FILE = "adapters.json"
+
+# One of these is in every directory that hyperlora writes, and nothing else may be deleted.
+_OURS = ("adapter_config.json", "config.json", ADAPTERS_FILE)
+
+
+def default_name(source: str) -> str:
+    """Adapter directory for a document or description: its own name in lower case, behind it ``-adapter``."""
+    stem = "stdin" if source == "-" else Path(source).stem or Path(source).resolve().name
+    return (re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-") or "unnamed") + "-adapter"
 
 
 def home() -> Path:
@@ -29,7 +41,7 @@ def check_output(path: Path, *, force: bool, what: str) -> None:
         return
     if not force:
         raise InputError(f"{path} already exists", f"use --force to replace the {what}, or another -o")
-    if not path.is_dir() or not ((path / "adapter_config.json").exists() or (path / "config.json").exists()):
+    if not path.is_dir() or not any((path / name).exists() for name in _OURS):
         raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
 
 
@@ -51,7 +63,8 @@ def whole_directory(path: Path, *, force: bool = False, what: str = "adapter") -
         temporary.chmod(0o777 & ~umask)
         yield temporary
         for file in temporary.iterdir():  # safetensors writes files that only their owner may read
-            file.chmod(0o666 & ~umask)
+            if file.is_file():
+                file.chmod(0o666 & ~umask)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             os.replace(path, old / "old")

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -92,13 +92,19 @@ class _Steps(Dataset):
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run (or a slice of one) ended; ``is_main`` is false in all but one of several processes."""
+    """Where a run (or a slice of one) ended.
+
+    Attributes:
+        is_main: false in all but one of several processes.
+        files: what else belongs to the checkpoint: tensors of safetensors files, by file name.
+    """
 
     step: int
     finished: bool
     seconds: float
     metrics: Mapping[str, float]
     is_main: bool = True
+    files: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
 
 def fit(

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.config import read_json
 from shared.errors import InputError
-from shared.jsonl import read_jsonl
+from shared.jsonl import numbered_records, read_jsonl
 
 # Families whose licence allows publishing weights trained on them; the others are for evaluation and experiments.
 PUBLISHABLE = [
@@ -102,6 +102,23 @@ def read_tasks(path: Path) -> list[Task]:
 
 def _example(record: dict[str, Any]) -> Example:
     return Example(record["input"], tuple(dict.fromkeys([record["output"], *record.get("references", [])])))
+
+
+def read_examples(source: str, limit: int | None = None) -> list[Example]:
+    """Labelled examples of a JSONL file: objects with ``input`` and ``output``; further fields are ignored.
+
+    Raises:
+        InputError: missing file, more records than ``limit``, or a line that is no such object, with its number.
+    """
+    examples = []
+    for number, record in numbered_records(source, ("input", "output")):
+        for name in ("input", "output"):
+            if not isinstance(record[name], str) or not record[name].strip():
+                raise InputError(f"{source}, line {number}: the {name} must be a text that is not empty")
+        examples.append(Example(record["input"], (record["output"],)))
+    if limit is not None and len(examples) > limit:
+        raise InputError(f"{source} has {len(examples)} examples, at most {limit} are read", "a few are enough")
+    return examples
 
 
 def group_key(task: Task) -> str:

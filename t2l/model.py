@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
@@ -12,6 +13,7 @@ from shared.hypernetwork import ContextFeatures, HyperNetwork
 from shared.lora import LoraWeights
 from shared.targets import check_targets
 from t2l.config import T2LConfig
+from t2l.distance import TrainingDistances
 from t2l.encoder import encode_descriptions, stack_features
 from t2l.mlp_hypernetwork import MLPHyperNetwork
 
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
 class T2LModel:
     """A hypernetwork for the adapters of one base model, which it does not need in order to run."""
 
-    def __init__(self, config: T2LConfig, hypernetwork: HyperNetwork | MLPHyperNetwork) -> None:
-        self.config, self.hypernetwork = config, hypernetwork
+    def __init__(
+        self,
+        config: T2LConfig,
+        hypernetwork: HyperNetwork | MLPHyperNetwork,
+        distances: TrainingDistances | None = None,
+    ) -> None:
+        self.config, self.hypernetwork, self.distances = config, hypernetwork, distances
 
     @classmethod
     def from_pretrained(cls, path: Path) -> "T2LModel":
-        """Load a checkpoint directory.
+        """Load a checkpoint directory; ``distances`` is ``None`` where it lacks the training descriptions.
 
         Raises:
             InputError: no T2L checkpoint, or damaged weights.
@@ -36,11 +43,17 @@ class T2LModel:
         config = T2LConfig.from_dict(read_checkpoint_config(path))
         hypernetwork = config.build_network()
         load_weights(path, hypernetwork)
-        return cls(config, hypernetwork.eval())
+        return cls(config, hypernetwork.eval(), TrainingDistances.read(path, config.hypernetwork.feature_size))
 
     def save_pretrained(self, path: Path, *, card: str, dtype: str = "bfloat16", force: bool = False) -> None:
         save_checkpoint(
-            path, self.config.to_dict(), self.hypernetwork.state_dict(), card=card, dtype=dtype, force=force
+            path,
+            self.config.to_dict(),
+            self.hypernetwork.state_dict(),
+            card=card,
+            dtype=dtype,
+            files={} if self.distances is None else self.distances.files(),
+            force=force,
         )
 
     def check_base(self, base: "BaseModel | BaseArchitecture") -> None:
@@ -49,9 +62,8 @@ class T2LModel:
         if not self.config.base.fingerprint:
             check_targets(base.model, self.config.hypernetwork.targets, self.config.base.name_or_path)
 
-    @torch.no_grad()
-    def generate(self, encoder: "TextEncoder", descriptions: list[str]) -> list[LoraWeights]:
-        """One unbatched ``LoraWeights`` per description, the bias LoRA included.
+    def encode(self, encoder: "TextEncoder", descriptions: list[str]) -> list[Tensor]:
+        """Features of each description, (1 + tokens, width) float32, the sentence embedding first.
 
         Raises:
             InputError: an empty description, or an encoder of another width.
@@ -63,10 +75,28 @@ class T2LModel:
                 f"the text encoder's embedding has {width} numbers, the hypernetwork reads {expected}",
                 f"it was trained with {self.config.text_encoder}",
             )
+        return rows
+
+    def generate(self, encoder: "TextEncoder", descriptions: list[str]) -> list[LoraWeights]:
+        """One unbatched ``LoraWeights`` per description, the bias LoRA included.
+
+        Raises:
+            InputError: an empty description, or an encoder of another width.
+        """
+        return self.generate_from_rows(self.encode(encoder, descriptions))
+
+    def generate_from_rows(self, rows: list[Tensor]) -> list[LoraWeights]:
+        """The same from what ``encode`` returns."""
         return self.generate_from(stack_features(rows, self.config.features))
 
     @torch.no_grad()
     def generate_from(self, features: ContextFeatures) -> list[LoraWeights]:
-        """The same from encoded descriptions."""
+        """The same from a batch of encoded descriptions."""
         chunks = self.hypernetwork(features)
         return self.hypernetwork.combine(chunks, chunks.batch_size or 1).detach().unbind()
+
+    def distances_of(self, rows: list[Tensor]) -> list[float | None]:
+        """How far each encoded description is from those of the training; ``None`` where they are not known."""
+        if self.distances is None:
+            return [None] * len(rows)
+        return self.distances.nearest(torch.stack([row[0] for row in rows])).tolist()

@@ -5,7 +5,7 @@ The baseline that does not read descriptions, one LoRA for all tasks, trains her
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ from shared.training import Reporter, TrainingConfig, TrainingResult, fit
 from t2l.batches import T2LBatch, T2LData, T2LDataConfig
 from t2l.config import T2LConfig
 from t2l.data import PUBLISHABLE, Task, read_tasks
+from t2l.distance import training_distances
 from t2l.encoder import EMBEDDED_ENCODER, DescriptionCache, load_text_encoder
 from t2l.reconstruction import ReconstructionModule, reconstruction_batches
 
@@ -168,6 +169,16 @@ class T2LTrainingModule(nn.Module):
         return nll, row_losses(logits, ids, positions, smoothing) if smoothing else nll, right
 
 
+def training_tasks(config: T2LDataConfig, tasks: list[Task] | None = None) -> list[Task]:
+    """What a run trains on: the publishable training tasks of its directory, or of ``tasks``, and the procedural ones.
+
+    Raises:
+        InputError: a missing or malformed file.
+    """
+    tasks = tasks if tasks is not None else read_tasks(Path(config.tasks))
+    return [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE] + config.procedural_tasks()
+
+
 def train_t2l(
     config: T2LTrainConfig,
     base: BaseModel,
@@ -183,8 +194,7 @@ def train_t2l(
         tasks: instead of those that ``config.data.tasks`` holds; the procedural ones come on top.
     """
     torch.manual_seed(config.training.seed)
-    tasks = tasks if tasks is not None else read_tasks(Path(config.data.tasks))
-    tasks = [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE] + config.data.procedural_tasks()
+    tasks = training_tasks(config.data, tasks)
     cache = DescriptionCache(Path(config.data.descriptions))
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
     if cache.missing(texts):
@@ -229,7 +239,8 @@ def train_t2l(
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
     )
-    return built, trainable, result
+    distances = training_distances(tasks, cache)
+    return built, trainable, replace(result, files=distances.files() if distances else {})
 
 
 def write_multitask_adapter(path: Path, lora: PlainLora, config: T2LTrainConfig, base: BaseModel) -> int:

@@ -1,6 +1,5 @@
 """``hyperlora d2l``: documents in, an adapter out."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ def d2l(
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep encoded chunks in HYPERLORA_HOME and reuse them.")
     ] = True,
-    max_rank: options.MaxRank = None,
+    max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
     force: options.Force = False,
@@ -42,7 +41,7 @@ def d2l(
     from d2l.reader import expand_paths, read_document
     from shared.clock import Stages
     from shared.device import dtype_name
-    from shared.paths import check_output
+    from shared.paths import check_output, default_name
     from shared.registry import find_hypernetwork
 
     dtype, stages = dtype_name(dtype), Stages()
@@ -91,9 +90,3 @@ def d2l(
         output.note(f"kept by the rank limit: {result.energy_kept:.1%}")
     output.result(result.adapter, result)
     output.next_step(f'hyperlora ask {result.adapter} "YOUR QUESTION" --compare')
-
-
-def default_name(source: str) -> str:
-    """Adapter directory for a document or description: its own name in lower case, behind it ``-adapter``."""
-    stem = "stdin" if source == "-" else Path(source).stem or Path(source).resolve().name
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-") + "-adapter"

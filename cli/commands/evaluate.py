@@ -89,7 +89,7 @@ def niah(
         Path | None,
         typer.Option(help="Real prose: several differently worded needles, one is asked for.", show_default=False),
     ] = None,
-    max_rank: options.MaxRank = None,
+    max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     chunk_tokens: options.ChunkTokens = None,
     context: Annotated[

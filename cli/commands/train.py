@@ -73,7 +73,8 @@ def train(
         from shared.checkpoint import save_trained
 
         made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
-        save_trained(output_dir / made, trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
+        described = (trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
+        save_trained(output_dir / made, *described, files=result.files)
     target = str(output_dir / made)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
     output.result(target, {"hypernetwork" if made == "hypernet" else made: target, **_facts(result)})

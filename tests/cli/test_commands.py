@@ -195,7 +195,9 @@ def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
     (tmp_path / "t2l.json").write_text(json.dumps(config))
     done = hyperlora("train", "t2l", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32")
     assert done.exit_code == 0, done.stderr
-    assert hyperlora("t2l", "Sort", "--hypernet", "run/hypernet", "-o", "a").exit_code == 0
+    used = hyperlora("t2l", "upper the text", "--hypernet", "run/hypernet", "-o", "a", "--json")
+    assert used.exit_code == 0, used.stderr
+    assert 0 <= json.loads(used.stdout)["distance"] < 1e-3 < json.loads(used.stdout)["distance_threshold"]
 
 
 def test_eval_docqa(hyperlora, d2l_hypernet, tmp_path):

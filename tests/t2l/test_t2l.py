@@ -86,12 +86,13 @@ def test_empty_description():
 
 
 def test_features_are_the_encoders_own_states(encoder):
-    rows = encode_descriptions(encoder, ["Classify the review", "Add the two numbers and give the sum."])
+    texts = ["Classify the review", "Add the two numbers and give the sum.", "a long word " * 300]
+    rows = encode_descriptions(encoder, texts)
     direct = torch.tensor(encoder.encode("Classify the review."))
     torch.testing.assert_close(rows[0][0], direct / direct.norm() * 384**0.5, rtol=1e-4, atol=1e-4)
     assert len(rows[0]) == 1 + len(encoder.tokenizer("Classify the review.")["input_ids"])
-    alone = encode_descriptions(encoder, ["Classify the review"])[0]
-    torch.testing.assert_close(rows[0], alone, rtol=1e-4, atol=1e-4)
+    for text, row in zip(texts, rows, strict=True):
+        torch.testing.assert_close(row, encode_descriptions(encoder, [text])[0], rtol=1e-5, atol=1e-5)
 
 
 def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
@@ -100,7 +101,7 @@ def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
     for text, weights in zip(texts, model.generate(encoder, texts), strict=True):
         single = model.generate(encoder, [text])[0]
         for name in single:
-            torch.testing.assert_close(single[name].delta(), weights[name].delta(), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(single[name].delta(), weights[name].delta(), rtol=1e-4, atol=1e-5)
 
 
 def test_checkpoint_round_trip(encoder, tiny_base, tmp_path):
