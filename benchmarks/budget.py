@@ -65,6 +65,11 @@ def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[tuple[fl
     return rows
 
 
+def _spread(items: tuple, count: int) -> tuple:
+    """``count`` of the items, evenly spaced."""
+    return items if len(items) <= count else tuple(items[i * len(items) // count] for i in range(count))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", default="32,64,128,256")
@@ -80,7 +85,8 @@ def main() -> None:
         as_context(long_document(index, seed=1000, split="validation", target_words=options.words))
         for index in range(options.documents)
     ]
-    documents = [Context(c.text, c.questions[: options.questions]) for c in documents]
+    # Evenly over the document: the first sections are what ``drop`` keeps.
+    documents = [Context(c.text, _spread(c.questions, options.questions)) for c in documents]
     needles = [
         as_context(needle_document(index, seed=1000, num_words=options.words, split="validation"))
         for index in range(options.needles)

@@ -95,13 +95,12 @@ def main() -> None:
                 folder,
                 options.seconds,
             )
-        if (folder / "metrics.jsonl").exists():
-            curves[name] = curve(folder)
+        if (folder / "metrics.jsonl").exists() and (records := curve(folder)):
+            curves[name] = records
     for name, records in curves.items():
-        if records:
-            last = records[-1]
-            facts = {key: round(value, 3) for key, value in last.items() if isinstance(value, float)}
-            print(f"{name:28} step {last['step']:5}", *(f"{key} {value}" for key, value in facts.items()))
+        last = records[-1]
+        facts = {key: round(value, 3) for key, value in last.items() if isinstance(value, float)}
+        print(f"{name:28} step {last['step']:5}", *(f"{key} {value}" for key, value in facts.items()))
     if options.plot:
         plot(curves, options.plot)
     if options.json:

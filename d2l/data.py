@@ -187,10 +187,10 @@ class D2LData:
         needle_at = rng.randrange(count)
         while len(parts) < count:
             room = count - len(parts)
-            if rng.random() < real_share:
-                # As long a document as fits, or any shorter one: long ones are rarer in the data.
-                length = rng.choice([n for n in self.real if n <= room] or [0])
-                parts += rng.choice(self.real[length]) if length else []
+            lengths = [length for length in self.real if length <= room]
+            if lengths and rng.random() < real_share:
+                # Every length is as likely as any other: long documents are rarer in the data.
+                parts += rng.choice(self.real[rng.choice(lengths)])
             else:
                 context = self.document(index + len(parts), needles=len(parts) == needle_at)
                 parts += self._cut(context)[:1]

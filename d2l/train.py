@@ -136,7 +136,7 @@ class D2LTrainingModule(nn.Module):
         nll = next_token_loss(logits, targets)
         losses = {"nll": nll.detach(), "accuracy": (logits.argmax(-1) == targets).float().mean()}
         loss = objective.nll * nll
-        if objective.distill:
+        if objective.distill and batch.teacher_prompts:  # evaluations have none
             kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
             loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
         if objective.l1:

@@ -1,6 +1,7 @@
 """Documents through the whole D2L path on a tiny base model."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -203,11 +204,39 @@ def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
         assert own.startswith(target) and (target or not own)
 
 
+def test_real_documents_have_as_many_chunks_as_they_are_long(tiny_base, tmp_path):
+    text = " ".join(f"The keeper of lamp {n} writes totals in blue ink." for n in range(9))
+    record = {"context": text, "question": "Which ink?", "answer": "blue", "dataset": "quoref"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(record) + "\n")
+    config = D2LDataConfig(
+        chunks_per_step=4, max_chunks=4, single_chunk_share=0, haystacks=0, synthetic=0, real=1, needles=0,
+        docqa=str(tmp_path / "q.jsonl"),
+    )  # fmt: skip
+    data = D2LData(config, tiny_base, 160)
+    (length,) = data.real
+    assert length == 3 and len(data._parts(random.Random(0), 0, 4)) == 4
+    parts = data.real[length][0]
+    contents = [tiny_base.tokenizer.decode(p.chunk.ids[p.chunk.start : p.chunk.stop]) for p in parts]
+    assert " ".join(contents) == text and [len(p.questions) for p in parts] == [1, 0, 0]
+    batches = [data.batch(step) for step in range(12)]
+    asked = [batch for batch in batches if len(batch.ids)]
+    assert asked and all((batch.context_index < batch.num_contexts).all() for batch in asked)
+
+
+def test_plain_questions_can_want_a_whole_sentence(tiny_base):
+    config = D2LDataConfig(chunks_per_step=16, max_chunks=1, real=0, needles=1, synthetic=0, stated=1.0)
+    batch = D2LData(config, tiny_base, 300).batch(0)
+    for row in range(len(batch.ids)):
+        text = tiny_base.tokenizer.decode(batch.ids[row][batch.mask[row]])
+        target = tiny_base.tokenizer.decode(batch.ids[row][batch.targets[row]], skip_special_tokens=True)
+        assert target.startswith("The special magic number"[:23]) != ("few words" in text)
+
+
 def train_config(**training):
     return D2LTrainConfig(
         architecture(chunk_tokens=300),
         D2LDataConfig(chunks_per_step=4, max_chunks=2, questions_per_chunk=1, real=0),
-        D2LObjective(l1=0.01),
+        D2LObjective(l1=0.01, distill=0.5),
         TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=3, **training),
     )
 
