@@ -10,46 +10,11 @@ from torch import Tensor
 from d2l.chunking import Chunk, chunk_text
 from d2l.docqa import PUBLISHABLE, QA, Context, answer_ids, question_messages, read_docqa
 from d2l.synthetic import Document, needle_document, noise, synthetic_document
+from d2l.unrelated import UNRELATED
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
-
-# Questions that no document answers: with any adapter loaded, the base model should say what it says without.
-UNRELATED = (
-    "What is the capital of France?",
-    "How many days are there in a week?",
-    "Name three primary colours.",
-    "What is photosynthesis?",
-    "Write a short greeting to a new colleague.",
-    "What does a thermometer measure?",
-    "Why is the sky blue?",
-    "Give me a synonym for happy.",
-    "How do I boil an egg?",
-    "What is 7 plus 5?",
-    "Which planet do we live on?",
-    "Explain what a library is.",
-    "What language is spoken in Brazil?",
-    "List two kinds of fruit.",
-    "What is the opposite of hot?",
-    "Who wrote Romeo and Juliet?",
-    "Write a haiku about the sea.",
-    "How does a bicycle stay upright?",
-    "Translate 'good morning' into Spanish.",
-    "What is gravity?",
-    "Suggest a title for a story about a lost dog.",
-    "Which month comes after March?",
-    "What are the benefits of regular exercise?",
-    "Write a Python function that adds two numbers.",
-    "How can I improve my sleep?",
-    "Tell me a joke.",
-    "What is the boiling point of water?",
-    "Give me three tips for a job interview.",
-    "Describe a sunset in one sentence.",
-    "What is the difference between a lake and a river?",
-    "How do vaccines work?",
-    "Summarise the plot of Cinderella.",
-)
 
 
 @dataclass(frozen=True)

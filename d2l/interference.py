@@ -11,7 +11,7 @@ from shared.generation import GenerationConfig, chat_ids, generate
 from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
 
-# None of them is among the unrelated questions of training (``d2l.data.UNRELATED``).
+# None of them is among the unrelated questions of training (``d2l.unrelated.UNRELATED``).
 GENERAL = (
     ("What is the capital of Italy?", ("Rome",)),
     ("What is the capital of Japan?", ("Tokyo",)),

@@ -187,8 +187,8 @@ def test_training_batch_equals_generation(tiny_base, chunk_gain):
 
 
 def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
-    from d2l.data import UNRELATED
     from d2l.docqa import question_messages
+    from d2l.unrelated import UNRELATED
     from shared.generation import GenerationConfig, answer
 
     config = D2LDataConfig(

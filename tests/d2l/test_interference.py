@@ -1,8 +1,8 @@
 """General questions with and without a document loaded."""
 
 from d2l import interference
-from d2l.data import UNRELATED
 from d2l.interference import GENERAL, evaluate_interference
+from d2l.unrelated import UNRELATED
 from tests.d2l.test_d2l import TEXT, make_model
 
 
