@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.config import Config
+from shared.copying import CopyConfig, CopyHead, CopySource
 from shared.errors import InputError
 from shared.grounded import GroundedConfig, GroundedHead, GroundedSource, MemoryStatistics, SolvedMemory
 from shared.grounded_heads import SlotHead, TokenHead
@@ -46,6 +47,7 @@ class HyperNetworkConfig(Config):
         bias_targets: further layers that have this bias LoRA only: what teaches the base model to read the generated
             memory without adding to it.
         scaling: factor on the generated and the bias update (``lora_alpha`` as Doc-to-LoRA uses it).
+        copy: with the linear head, words of the input that are added to B; ``None`` for none.
     """
 
     targets: tuple[TargetConfig, ...]
@@ -60,6 +62,7 @@ class HyperNetworkConfig(Config):
     bias_r: int = 8
     bias_targets: tuple[TargetConfig, ...] = ()
     scaling: float = 1.0
+    copy: CopyConfig | None = None
 
     def __post_init__(self) -> None:
         modules = set(self.modules)
@@ -74,6 +77,8 @@ class HyperNetworkConfig(Config):
             raise InputError("a target layer is listed twice")
         if self.bias_targets and not self.bias_r:
             raise InputError("bias_targets need a bias_r of at least 1")
+        if self.copy and (self.head != "linear" or not set(self.copy.modules) <= modules):
+            raise InputError("copy needs the linear head, and its modules must be target modules")
 
     @property
     def modules(self) -> list[str]:
@@ -109,11 +114,21 @@ class ContextFeatures:
         hidden_states: (batch, T, feature_size), or (batch, layers, T, feature_size) in layer-to-layer mode.
         attention_mask: (batch, T) bool, True = keep.
         grounded: keys and values for the grounded head.
+        words: the input's words, for a head that copies them.
     """
 
     hidden_states: Tensor
     attention_mask: Tensor
     grounded: GroundedSource | None = None
+    words: CopySource | None = None
+
+    def __len__(self) -> int:
+        return self.hidden_states.shape[0]
+
+    def to(self, device: torch.device) -> "ContextFeatures":
+        """Without ``grounded``, which is made where it is used."""
+        words = self.words.to(device) if self.words else None
+        return ContextFeatures(self.hidden_states.to(device), self.attention_mask.to(device), words=words)
 
 
 class HyperNetwork(nn.Module):
@@ -150,6 +165,14 @@ class HyperNetwork(nn.Module):
             # B's scaler starts at zero: the first update has no effect.
             self.scaler_A = nn.ParameterDict({m: nn.Parameter(torch.ones(layers, config.r, 1)) for m in modules})
             self.scaler_B = nn.ParameterDict({m: nn.Parameter(torch.zeros(layers, config.r, 1)) for m in modules})
+        self.copy_head = None
+        if config.copy:
+            sizes = {config.sizes[module][1] for module in config.copy.modules}
+            if len(sizes) != 1:
+                raise InputError("the modules that get copied words must write to the residual stream")
+            self.copy_head = CopyHead(
+                config.copy, num_layers=layers, hidden_size=sizes.pop(), r=config.r, latent_size=size
+            )
         if config.bias_r:
             self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
             for t in (*config.targets, *config.bias_targets):
@@ -180,11 +203,23 @@ class HyperNetwork(nn.Module):
                 module: (lora_A * self.scaler_A[module], lora_B * self.scaler_B[module])
                 for module, (lora_A, lora_B) in self.linear_head(queries).items()
             }
+            if self.copy_head is not None:
+                self._add_words(factors, queries, features.words)
         elif features.grounded is None:
             raise InputError("the grounded head needs the context's keys and values")
         else:
             factors = self.grounded_head(queries, output.context, features.grounded)
         return self._weights(factors)
+
+    def _add_words(self, factors: dict[str, tuple[Tensor, Tensor]], queries: Tensor, words: CopySource | None) -> None:
+        """Add copied values to B of the modules that get some."""
+        if words is None:
+            raise InputError("this hypernetwork needs the words of its input")
+        copying = self.config.copy.modules
+        chosen = queries[:, :, [self.config.modules.index(module) for module in copying]]
+        for index, value in enumerate(self.copy_head(chosen, words).unbind(2)):
+            lora_A, lora_B = factors[copying[index]]
+            factors[copying[index]] = lora_A, lora_B + value
 
     def bias(self) -> LoraWeights | None:
         """The learned LoRA that does not depend on the input, unbatched, or ``None``."""

@@ -89,9 +89,8 @@ class T2LBatch:
         return len(self.ids)
 
     def to(self, device: torch.device) -> "T2LBatch":
-        features = ContextFeatures(self.features.hidden_states.to(device), self.features.attention_mask.to(device))
         tensors = (self.ids, self.mask, self.targets, self.task_index, self.other_index)
-        return T2LBatch(features, *(t.to(device) for t in tensors))
+        return T2LBatch(self.features.to(device), *(t.to(device) for t in tensors))
 
 
 def output_ids(base: BaseModel, output: str) -> list[int]:
@@ -179,7 +178,7 @@ class T2LData:
         if config.embedding_noise and self.split == "train":
             generator = torch.Generator().manual_seed(rng.getrandbits(32))
             noise = torch.randn(features.hidden_states.shape, generator=generator) * config.embedding_noise
-            features = ContextFeatures(features.hidden_states + noise, features.attention_mask)
+            features = replace(features, hidden_states=features.hidden_states + noise)
         ids, mask, targets = example_rows(self.base, rows, config.max_output_tokens)
         return T2LBatch(features, ids, mask, targets, torch.tensor(index), torch.tensor(other_index))
 

@@ -1,6 +1,7 @@
 """Sentence encoders: descriptions in, context features out."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from shared.errors import HyperLoraError, InputError
 from shared.hypernetwork import ContextFeatures
+from shared.vocabulary import Vocabulary
 from t2l.config import T2LConfig
 from t2l.descriptions import finish_sentence
 from t2l.plain_encoder import PlainEncoder, load_plain_encoder
@@ -120,12 +122,13 @@ class DescriptionCache:
 
     Args:
         path: the file; created or extended by ``add``.
+        vocabulary: adds the words of each description, for a hypernetwork that copies some.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vocabulary: Vocabulary | None = None) -> None:
         from safetensors.torch import load_file
 
-        self.path = path
+        self.path, self.vocabulary = path, vocabulary
         self.rows: dict[str, Tensor] = load_file(path) if path.exists() else {}
 
     def __getitem__(self, description: str) -> Tensor:
@@ -150,4 +153,5 @@ class DescriptionCache:
         temporary.replace(self.path)
 
     def features(self, descriptions: list[str], kind: str) -> ContextFeatures:
-        return stack_features([self.rows[text].float() for text in descriptions], kind)
+        features = stack_features([self.rows[text].float() for text in descriptions], kind)
+        return replace(features, words=self.vocabulary.source(descriptions)) if self.vocabulary else features

@@ -123,7 +123,7 @@ def generate_task_adapter(
     """
     with stages("generate"):
         rows = model.encode(encoder, [description])
-        weights = model.generate_from_rows(rows)[0]
+        weights = model.generate_from_rows(rows, [description])[0]
     return publish_result(model, encoder, weights, description, model.distances_of(rows)[0], output, options, stages)
 
 
@@ -205,6 +205,7 @@ def _generated(
     for start in range(0, len(requests), BATCH_SIZE):
         part = requests[start : start + BATCH_SIZE]
         with stages("generate"):
-            rows = model.encode(encoder, [request.description for request in part])
-            weights, distances = model.generate_from_rows(rows), model.distances_of(rows)
+            texts = [request.description for request in part]
+            rows = model.encode(encoder, texts)
+            weights, distances = model.generate_from_rows(rows, texts), model.distances_of(rows)
         yield from zip(part, weights, distances, strict=True)

@@ -1,5 +1,6 @@
 """The task hypernetwork: descriptions in, LoRA weights out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ from torch import Tensor
 from shared.base_model import BaseModel
 from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
 from shared.errors import InputError
-from shared.hypernetwork import ContextFeatures, HyperNetwork
+from shared.hypernetwork import ContextFeatures, HyperNetwork, HyperNetworkConfig
 from shared.lora import LoraWeights
 from shared.targets import check_targets
+from shared.vocabulary import Vocabulary
 from t2l.config import T2LConfig
 from t2l.distance import TrainingDistances
 from t2l.encoder import encode_descriptions, stack_features
@@ -23,7 +25,12 @@ if TYPE_CHECKING:
 
 
 class T2LModel:
-    """A hypernetwork for the adapters of one base model, which it does not need in order to run."""
+    """A hypernetwork for the adapters of one base model, which it does not need in order to run.
+
+    Attributes:
+        distances: of descriptions from those of the training, ``None`` where they are not known.
+        vocabulary: the base model's, for a hypernetwork that copies words; read when first needed.
+    """
 
     def __init__(
         self,
@@ -32,6 +39,12 @@ class T2LModel:
         distances: TrainingDistances | None = None,
     ) -> None:
         self.config, self.hypernetwork, self.distances = config, hypernetwork, distances
+        self.vocabulary: Vocabulary | None = None
+
+    @property
+    def copies_words(self) -> bool:
+        """Whether it needs the base model's tokenizer and input embeddings."""
+        return isinstance(self.config.hypernetwork, HyperNetworkConfig) and self.config.hypernetwork.copy is not None
 
     @classmethod
     def from_pretrained(cls, path: Path) -> "T2LModel":
@@ -62,6 +75,16 @@ class T2LModel:
         if not self.config.base.fingerprint:
             check_targets(base.model, self.config.hypernetwork.targets, self.config.base.name_or_path)
 
+    def use_base(self, base: BaseModel) -> None:
+        """Check a loaded base model, and take words from it.
+
+        Raises:
+            InputError: not the model this hypernetwork was made for.
+        """
+        self.check_base(base)
+        if self.copies_words:
+            self.vocabulary = Vocabulary.of(base)
+
     def encode(self, encoder: "TextEncoder", descriptions: list[str]) -> list[Tensor]:
         """Features of each description, (1 + tokens, width) float32, the sentence embedding first.
 
@@ -83,11 +106,19 @@ class T2LModel:
         Raises:
             InputError: an empty description, or an encoder of another width.
         """
-        return self.generate_from_rows(self.encode(encoder, descriptions))
+        return self.generate_from_rows(self.encode(encoder, descriptions), descriptions)
 
-    def generate_from_rows(self, rows: list[Tensor]) -> list[LoraWeights]:
-        """The same from what ``encode`` returns."""
-        return self.generate_from(stack_features(rows, self.config.features))
+    def generate_from_rows(self, rows: list[Tensor], descriptions: list[str]) -> list[LoraWeights]:
+        """The same from what ``encode`` returns.
+
+        Raises:
+            InputError, HyperLoraError: words are copied and the base model is not there.
+        """
+        features = stack_features(rows, self.config.features)
+        if self.copies_words:
+            self.vocabulary = self.vocabulary or Vocabulary.read(self.config.base.name_or_path)
+            features = replace(features, words=self.vocabulary.source(descriptions))
+        return self.generate_from(features)
 
     @torch.no_grad()
     def generate_from(self, features: ContextFeatures) -> list[LoraWeights]:

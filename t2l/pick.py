@@ -112,7 +112,7 @@ def pick_adapter(
     Raises:
         InputError: another base model, an empty description, or examples that do not fit the model's window.
     """
-    model.check_base(base)
+    model.use_base(base)
     encoded = model.encode(encoder, list(descriptions))
     total = len(descriptions) * config.n
     base_loss = _mean(example_losses(base, examples, None))
@@ -121,7 +121,7 @@ def pick_adapter(
     for index, (description, row) in enumerate(zip(descriptions, encoded, strict=True)):
         for number, features in enumerate(candidate_rows(row, config, index)):
             # One at a time: all candidates of a large base model would not fit in memory together.
-            weights = model.generate_from_rows([features])[0]
+            weights = model.generate_from_rows([features], [description])[0]
             loss = _mean(example_losses(base, examples, weights.scaled(scale)))
             if best is None or loss < min(c.loss for c in candidates):
                 best, chosen = weights, len(candidates)

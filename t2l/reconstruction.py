@@ -24,11 +24,10 @@ class ReconstructionBatch:
     adapters: LoraWeights
 
     def __len__(self) -> int:
-        return self.features.hidden_states.shape[0]
+        return len(self.features)
 
     def to(self, device: torch.device) -> "ReconstructionBatch":
-        features = ContextFeatures(self.features.hidden_states.to(device), self.features.attention_mask.to(device))
-        return ReconstructionBatch(features, self.adapters.to(device))
+        return ReconstructionBatch(self.features.to(device), self.adapters.to(device))
 
 
 class ReconstructionModule(nn.Module):

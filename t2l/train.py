@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from shared.base_model import BaseModel
 from shared.card import publish_adapter
 from shared.config import Config
+from shared.copying import CopyConfig
 from shared.errors import InputError
 from shared.evaluation import mean
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
@@ -26,6 +27,7 @@ from shared.perceiver import PerceiverConfig
 from shared.plain_lora import PlainLora
 from shared.targets import find_targets
 from shared.training import Reporter, TrainingConfig, TrainingResult, fit
+from shared.vocabulary import Vocabulary
 from t2l.batches import T2LBatch, T2LData, T2LDataConfig
 from t2l.config import T2LConfig
 from t2l.data import PUBLISHABLE, Task, read_tasks
@@ -45,6 +47,7 @@ class T2LArchitecture(Config):
     r: int = 8
     bias_r: int = 8
     scaling: float = 4.0
+    copy: CopyConfig | None = None
     perceiver: PerceiverConfig = PerceiverConfig()
     num_pre_head_layers: int = 0
     per_layer_processing: bool = False
@@ -64,6 +67,7 @@ class T2LArchitecture(Config):
             per_layer_processing=self.per_layer_processing,
             bias_r=self.bias_r,
             scaling=self.scaling,
+            copy=self.copy,
         )
         return T2LConfig(base.spec, self.text_encoder, hypernetwork, self.features)
 
@@ -195,7 +199,7 @@ def train_t2l(
     """
     torch.manual_seed(config.training.seed)
     tasks = training_tasks(config.data, tasks)
-    cache = DescriptionCache(Path(config.data.descriptions))
+    cache = DescriptionCache(Path(config.data.descriptions), Vocabulary.of(base) if config.model.copy else None)
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
     if cache.missing(texts):
         cache.add(load_text_encoder(config.model.text_encoder), texts)

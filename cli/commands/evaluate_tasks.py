@@ -97,7 +97,7 @@ def tasks(
     from t2l.model import T2LModel
 
     model = T2LModel.from_pretrained(entry.path)
-    model.check_base(loaded)
+    model.use_base(loaded)
     encoder = load_encoder_of(model.config, text_encoder, trust_remote_code=trust_remote_code)
     config = TasksEvalConfig(
         limit=limit,

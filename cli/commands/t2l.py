@@ -90,7 +90,8 @@ def t2l(
 ) -> None:
     """Turn a one-line task description into an adapter, or a file of descriptions into a directory of adapters.
 
-    The base model is not needed for that, only for --pick and to use the adapter.
+    The base model does not run for that, only for --pick and to use the adapter; of its files, at most the tokenizer
+    and the input embeddings are read.
 
     Example: hyperlora t2l "Classify support tickets by product area" -o tickets
     """
@@ -138,6 +139,10 @@ def t2l(
             if text_encoder is None and model.config.text_encoder == model.config.base.name_or_path:
                 text_encoder = base
         encoder = load_encoder_of(model.config, text_encoder, dtype=dtype, trust_remote_code=trust_remote_code)
+        if model.copies_words and pick is None:
+            from shared.vocabulary import Vocabulary
+
+            model.vocabulary = Vocabulary.read(base or model.config.base.name_or_path)
     written = TaskAdapterOptions(entry.name, scale, "float32" if dtype == "float32" else "bfloat16", force)
     if batch is not None:
         tune_malloc()

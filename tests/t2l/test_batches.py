@@ -40,6 +40,7 @@ class Cache(DescriptionCache):
 
     def __init__(self, texts):
         generator = torch.Generator().manual_seed(0)
+        self.vocabulary = None
         self.rows = {text: torch.randn(3, 384, generator=generator) for text in texts}
 
 

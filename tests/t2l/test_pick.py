@@ -33,7 +33,7 @@ def test_the_candidate_with_the_smallest_loss_is_chosen(encoder, tiny_base):
     losses = []
     for index, row in enumerate(model.encode(encoder, texts)):
         for features in candidate_rows(row, config, index):
-            losses.append(plain_loss(tiny_base, model.generate_from_rows([features])[0].scaled(0.5)))
+            losses.append(plain_loss(tiny_base, model.generate_from_rows([features], [texts[index]])[0].scaled(0.5)))
     assert [c.loss for c in picked.candidates] == pytest.approx(losses, rel=1e-4)
     assert picked.chosen == losses.index(min(losses)) and len(set(losses)) == 6
     assert plain_loss(tiny_base, picked.weights.scaled(0.5)) == pytest.approx(picked.best.loss, rel=1e-4)

@@ -1,0 +1,137 @@
+"""Words of the input as values of the adapter."""
+
+import shutil
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from shared.copying import CopyConfig, CopyHead, CopySource
+from shared.errors import InputError
+from shared.vocabulary import Vocabulary, _embedding_table
+
+HIDDEN = 12
+
+
+def make_head(**changes):
+    torch.manual_seed(0)
+    head = CopyHead(CopyConfig(key_size=8, window=1, **changes), num_layers=2, hidden_size=HIDDEN, r=3, latent_size=6)
+    with torch.no_grad():
+        head.form.normal_()
+        head.log_gain.normal_()
+    return head
+
+
+def make_source(*lengths):
+    embeddings = torch.randn(len(lengths), max(lengths), 2, HIDDEN)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return CopySource(embeddings, mask)
+
+
+def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours():
+    head, source, queries = make_head(), make_source(4), torch.randn(1, 2, 1, 3, 6)
+    with torch.no_grad():
+        result = head(queries, source)[0, 1, 0, 2]
+        unit = F.normalize(source.embeddings[0], dim=-1)
+        edge = torch.zeros(HIDDEN)
+        logits, values = [], []
+        query = head.norm(queries[0, 1, 0, 2]) @ head.query.weight.T + head.slot_query[2]
+        for word in range(4):
+            near = [unit[word + shift, 0] if 0 <= word + shift < 4 else edge for shift in (-1, 0, 1)]
+            for form in range(2):
+                key = head.key_norm(head.key.weight @ torch.cat(near) + head.form[form])
+                logits.append(query @ key / 8**0.5)
+                values.append(unit[word, form])
+        weights = torch.stack(logits).softmax(0)
+        expected = (weights[:, None] * torch.stack(values)).sum(0) * head.log_gain[1, 0, 2].exp()
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_padding_changes_nothing():
+    head, source, queries = make_head(), make_source(3, 5), torch.randn(2, 2, 1, 3, 6)
+    alone = CopySource(source.embeddings[:1, :3], source.mask[:1, :3])
+    source.embeddings[0, 3:] = 1e4
+    torch.testing.assert_close(head(queries, source)[:1], head(queries[:1], alone), rtol=1e-5, atol=1e-6)
+
+
+def test_a_sharp_slot_copies_one_word_exactly():
+    head, source = make_head(), make_source(4)
+    with torch.no_grad():
+        head.slot_query *= 1e4
+        head.log_gain.zero_()
+    values = head(torch.zeros(1, 2, 1, 3, 6), source)[0, 0, 0].detach()
+    candidates = F.normalize(source.embeddings[0].flatten(0, 1), dim=-1)
+    assert (values @ candidates.T).amax(-1) == pytest.approx([1.0] * 3, abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"modules": ()}, {"key_size": 0}, {"window": -1}])
+def test_impossible_options(changes):
+    with pytest.raises(InputError, match="copying needs"):
+        CopyConfig(**changes)
+
+
+def test_words_as_they_stand_and_as_they_would_begin_an_answer(tiny_base):
+    vocabulary = Vocabulary.of(tiny_base)
+    table = tiny_base.model.get_input_embeddings().weight
+    source = vocabulary.source(["say yes or", "no"])
+    tokens = tiny_base.tokenizer("say yes or", add_special_tokens=False)["input_ids"]
+    assert source.mask.sum(-1).tolist() == [
+        len(tokens),
+        len(tiny_base.tokenizer("no", add_special_tokens=False)["input_ids"]),
+    ]
+    assert torch.equal(source.embeddings[0, : len(tokens), 0], table[tokens].float())
+    for position, token in enumerate(tokens):
+        word = tiny_base.tokenizer.decode([token]).lstrip()
+        first = tiny_base.tokenizer(word, add_special_tokens=False)["input_ids"][0] if word else token
+        assert torch.equal(source.embeddings[0, position, 1], table[first].float())
+
+
+def test_a_space_before_a_word_is_dropped():
+    """A tokenizer whose tokens carry their space, as most do."""
+
+    class Spaced:
+        words = ["yes", " yes", " ", "or", " or"]
+
+        def __call__(self, text, add_special_tokens=True):
+            return {"input_ids": [self.words.index(text)] if text in self.words else [1, 4]}
+
+        def decode(self, ids):
+            return self.words[ids[0]]
+
+    table = torch.randn(5, HIDDEN)
+    source = Vocabulary(Spaced(), table).source([" yes or"])
+    assert torch.equal(source.embeddings[0, :, 0], table[[1, 4]]) and torch.equal(
+        source.embeddings[0, :, 1], table[[0, 3]]
+    )
+    assert torch.equal(Vocabulary(Spaced(), table).source([" "]).embeddings[0, 0], table[[2, 2]])
+
+
+def test_the_table_is_read_without_the_model(tiny_base, tmp_path, monkeypatch):
+    from transformers import AutoModelForCausalLM
+
+    texts = ["say yes or no"]
+    expected = Vocabulary.of(tiny_base).source(texts)
+    whole, sharded = tmp_path / "whole", tmp_path / "sharded"
+    tiny_base.model.save_pretrained(whole)
+    tiny_base.tokenizer.save_pretrained(whole)
+    tiny_base.model.save_pretrained(sharded, max_shard_size="20KB")
+    tiny_base.tokenizer.save_pretrained(sharded)
+    assert (sharded / "model.safetensors.index.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoModelForCausalLM, "from_pretrained", None)
+        for path in (whole, sharded):
+            found = Vocabulary.read(str(path)).source(texts)
+            assert torch.equal(found.embeddings, expected.embeddings) and torch.equal(found.mask, expected.mask)
+
+
+def test_a_model_with_another_name_for_its_table_is_loaded(tiny_base, tmp_path, monkeypatch):
+    tiny_base.model.save_pretrained(tmp_path / "m")
+    tiny_base.tokenizer.save_pretrained(tmp_path / "m")
+    monkeypatch.setattr("shared.vocabulary._EMBEDDINGS", ("nothing",))
+    assert _embedding_table(str(tmp_path / "m")) is None
+    found = Vocabulary.read(str(tmp_path / "m")).source(["say yes"])
+    expected = Vocabulary.of(tiny_base).source(["say yes"]).embeddings
+    torch.testing.assert_close(found.embeddings, expected, rtol=1e-2, atol=1e-4)  # it may have been loaded in bfloat16
+    shutil.rmtree(tmp_path / "m")
+    with pytest.raises(InputError, match="does not exist"):
+        Vocabulary.read(str(tmp_path / "m"))

@@ -1,0 +1,127 @@
+"""Task hypernetworks whose adapters write words of the description."""
+
+import pytest
+import torch
+
+from shared.copying import CopyConfig
+from shared.errors import InputError
+from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
+from shared.training import TrainingConfig
+from shared.vocabulary import Vocabulary
+from t2l.batches import T2LDataConfig
+from t2l.data import Example
+from t2l.model import T2LModel
+from t2l.pick import PickConfig, pick_adapter
+from t2l.train import T2LArchitecture, T2LTrainConfig, train_t2l
+from tests.t2l.test_t2l import PERCEIVER
+
+COPYING = T2LArchitecture.from_dict(
+    {"perceiver": PERCEIVER, "r": 2, "bias_r": 2, "target_modules": ["q_proj", "down_proj"], "copy": {"key_size": 8}}
+)
+TEXTS = ["Reply yes or no.", "Sort"]
+
+
+def make_model(base, seed=0):
+    torch.manual_seed(seed)
+    config = COPYING.build(base, 384)
+    network = HyperNetwork(config.hypernetwork).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return T2LModel(config, network)
+
+
+def test_copied_values_are_added_to_b_and_to_nothing_else(tiny_base, encoder):
+    model = make_model(tiny_base)
+    network, config = model.hypernetwork, model.config.hypernetwork
+    weights = model.generate(encoder, TEXTS)
+    plain = HyperNetwork(config.replace(copy=None)).eval()
+    plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("copy_head")})
+    without = T2LModel(model.config.replace(hypernetwork=config.replace(copy=None)), plain).generate(encoder, TEXTS)
+    seen = []
+    network.copy_head.register_forward_hook(lambda module, args, output: seen.append(output))
+    model.generate(encoder, TEXTS)
+    layers = config.layers
+    for index in range(2):
+        for target in config.targets:
+            one, two = weights[index][target.name], without[index][target.name]
+            assert torch.equal(one.lora_A, two.lora_A)
+            added = one.lora_B - two.lora_B
+            if target.module == "q_proj":
+                assert not added.any()
+                continue
+            expected = seen[0][index, layers.index(target.layer), 0].T * config.scaling
+            torch.testing.assert_close(added[:, :2], expected, rtol=1e-4, atol=1e-5)
+            assert added[:, :2].any() and not added[:, 2:].any()
+
+
+def test_a_batch_equals_one_by_one_and_the_checkpoint_its_model(tiny_base, encoder, tmp_path):
+    model = make_model(tiny_base)
+    together = model.generate(encoder, TEXTS)
+    model.save_pretrained(tmp_path / "h", card="# tiny", dtype="float32")
+    reloaded = T2LModel.from_pretrained(tmp_path / "h")
+    assert reloaded.copies_words
+    for text, weights in zip(TEXTS, together, strict=True):
+        for name, factors in reloaded.generate(encoder, [text])[0].items():
+            torch.testing.assert_close(factors.lora_B, weights[name].lora_B, rtol=1e-4, atol=1e-5)
+
+
+def test_words_come_from_the_base_model_that_is_given(tiny_base, encoder, tmp_path):
+    """A model may stand elsewhere than its hypernetwork says."""
+    model = make_model(tiny_base)
+    expected = model.generate(encoder, TEXTS[:1])[0]
+    moved = T2LModel(
+        model.config.replace(base=model.config.base.replace(name_or_path=str(tmp_path / "gone"))), model.hypernetwork
+    )
+    with pytest.raises(InputError, match="does not exist"):
+        moved.generate(encoder, TEXTS[:1])
+    picked = pick_adapter(moved, encoder, tiny_base, TEXTS[:1], [Example("a", ("b",))], PickConfig(n=1))
+    assert all(torch.equal(f.lora_B, picked.weights[name].lora_B) for name, f in expected.items())
+
+
+def test_training_gives_the_words_their_share(tiny_base, tasks_dir, encoder, tmp_path):
+    data = T2LDataConfig(
+        tasks=str(tasks_dir), tasks_per_step=2, examples_per_task=2, descriptions=str(tmp_path / "d.safetensors")
+    )
+    training = TrainingConfig(max_steps=3, warmup_steps=1, eval_every=3, save_every=3, log_every=1)
+    config = T2LTrainConfig(model=COPYING, data=data, training=training)
+    built, network, _ = train_t2l(config, tiny_base, tmp_path / "run")
+    torch.manual_seed(0)
+    fresh = HyperNetwork(built.hypernetwork).state_dict()
+    changed = {k for k, v in network.state_dict().items() if k.startswith("copy_head") and not torch.equal(v, fresh[k])}
+    assert changed == {f"copy_head.{name}" for name, _ in network.copy_head.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"copy": CopyConfig(modules=("up_proj",))}, "must be target modules"),
+        ({"copy": CopyConfig(), "head": "grounded"}, "needs the linear head"),
+    ],
+)
+def test_impossible_copying(tiny_base, changes, message):
+    config = COPYING.build(tiny_base, 384).hypernetwork.replace(copy=None)
+    with pytest.raises(InputError, match=message):
+        HyperNetworkConfig.from_dict(config.to_dict()).replace(**changes)
+
+
+def test_modules_of_unequal_width_cannot_copy(tiny_base):
+    architecture = T2LArchitecture.from_dict(
+        {
+            "perceiver": PERCEIVER,
+            "target_modules": ["down_proj", "up_proj"],
+            "copy": {"modules": ["down_proj", "up_proj"]},
+        }
+    )
+    with pytest.raises(InputError, match="residual stream"):
+        HyperNetwork(architecture.build(tiny_base, 384).hypernetwork)
+
+
+def test_the_words_of_the_base_are_needed(tiny_base, encoder):
+    model = make_model(tiny_base)
+    features = T2LModel.encode(model, encoder, TEXTS[:1])
+    from t2l.encoder import stack_features
+
+    with pytest.raises(InputError, match="needs the words"):
+        model.generate_from(stack_features(features, "tokens"))
+    assert Vocabulary.of(tiny_base).source(TEXTS).mask.shape[0] == 2
