@@ -1,8 +1,10 @@
 """Trains a document hypernetwork on a frozen base model."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -77,13 +79,16 @@ class D2LObjective(Config):
 
     Attributes:
         nll: next-token loss on the given answers.
-        distill: KL to the base model's own top-k distribution with the context in its prompt.
+        distill: KL to the top-k distribution of a teacher that has the context in its prompt.
+        teacher: ``base``, the base model alone, or ``reader``, the base with the hypernetwork's own bias LoRA, which
+            knows the form of the answers.
         top_k: tokens of the teacher's distribution that are kept.
         l1: mean absolute value of the generated factors.
     """
 
     nll: float = 1.0
     distill: float = 0.0
+    teacher: Literal["base", "reader"] = "base"
     top_k: int = 16
     l1: float = 0.0
 
@@ -145,7 +150,7 @@ class D2LTrainingModule(nn.Module):
 
     @torch.no_grad()
     def _teacher_logits(self, batch: D2LBatch) -> Tensor:
-        """The base model's logits at the same answer tokens, with the context in its prompt."""
+        """The teacher's logits at the same answer tokens, with the context in its prompt."""
         rows, starts = [], []
         for row, prompt in enumerate(batch.teacher_prompts):
             answer = batch.ids[row][batch.targets[row]].tolist()
@@ -154,7 +159,9 @@ class D2LTrainingModule(nn.Module):
         ids, mask = pad_batch(rows, self.base.tokenizer.pad_token_id)
         targets = mask & (torch.arange(ids.shape[1])[None] >= torch.tensor(starts)[:, None])
         device = batch.ids.device
-        return logits_at(self.base, ids.to(device), mask.to(device), targets.to(device))
+        reader = self.hypernetwork.bias() if self.objective.teacher == "reader" else None
+        with apply_lora(self.base.model, reader.to(self.base.placement.dtype)) if reader else nullcontext():
+            return logits_at(self.base, ids.to(device), mask.to(device), targets.to(device))
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from shared.base_model import BaseModel
 from shared.card import publish_adapter
+from shared.checkpoint import load_weights
 from shared.config import Config
 from shared.copying import CopyConfig
 from shared.errors import InputError
@@ -102,13 +103,23 @@ class T2LObjective(Config):
 
 @dataclass(frozen=True)
 class T2LTrainConfig(Config):
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    Attributes:
+        initial: checkpoint directory whose weights a new run starts from (a reconstruction, say); of the same
+            architecture.
+    """
 
     model: T2LArchitecture = T2LArchitecture()
     data: T2LDataConfig = T2LDataConfig()
     objective: T2LObjective = T2LObjective()
     training: TrainingConfig = TrainingConfig()
+    initial: str | None = None
     kind: Literal["t2l"] = "t2l"
+
+    def __post_init__(self) -> None:
+        if self.initial and self.objective.mode == "multitask":
+            raise InputError("initial is a hypernetwork, and mode multitask trains none")
 
     @property
     def trained_on(self) -> str:
@@ -211,6 +222,8 @@ def train_t2l(
         trainable = PlainLora(network.targets, network.r + network.bias_r, network.scaling, config.training.seed)
     else:
         trainable = HyperNetwork(built.hypernetwork)
+        if config.initial and not (run_dir / "state").exists():  # else ``fit`` restores the weights
+            load_weights(Path(config.initial), trainable)
     trainable.to(base.device).train()
     if config.objective.mode == "reconstruction":
         if not config.objective.adapters:

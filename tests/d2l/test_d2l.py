@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -149,15 +150,18 @@ def test_distillation_loss_is_zero_on_the_teacher_and_the_full_kl_at_full_k():
     assert distillation_loss(student, teacher, 19) == pytest.approx(full.item(), rel=1e-3)
 
 
-def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base):
+@pytest.mark.parametrize("teacher", ["base", "reader"])
+def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, teacher):
     model = make_model(tiny_base)
+    reader = model.hypernetwork.bias().detach() if teacher == "reader" else None
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
     batch = data.batch(0)
-    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(distill=1.0))
+    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(distill=1.0, teacher=teacher))
     got, start = module._teacher_logits(batch), 0
     for row, prompt in enumerate(batch.teacher_prompts):
         answer = batch.ids[row][batch.targets[row]].tolist()
-        alone = tiny_base.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        with apply_lora(tiny_base.model, reader) if reader else nullcontext():
+            alone = tiny_base.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
         torch.testing.assert_close(got[start : start + len(answer)], alone, rtol=1e-3, atol=1e-3)
         start += len(answer)
     assert start == len(got)

@@ -193,6 +193,19 @@ def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_d
     assert result.metrics["loss"] < 0.7 * json.loads(lines[0])["loss"]
 
 
+def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path):
+    """Reconstruction first, then SFT: the first step already has the earlier run's loss."""
+    model = make_model(tiny_base, seed=5)
+    model.save_pretrained(tmp_path / "first", card="# tiny", dtype="float32")
+    config = config_for(tasks_dir, tmp_path)
+    cut = config.replace(training=config.training.replace(max_steps=1, lr=0.0))
+    _, network, _ = train_t2l(cut.replace(initial=str(tmp_path / "first")), tiny_base, tmp_path / "second")
+    expected = model.hypernetwork.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
+    with pytest.raises(InputError, match="multitask trains none"):
+        config.replace(initial="x", objective=T2LObjective(mode="multitask"))
+
+
 @pytest.mark.parametrize("file", ["tasks.jsonl", "descriptions.json", "examples/upper.jsonl"])
 def test_task_directories_are_checked(tasks_dir, tmp_path, file):
     import shutil
