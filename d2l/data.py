@@ -16,6 +16,16 @@ from shared.config import Config
 from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 
+# Requests to recite: a passage of so many words is given, as many are wanted.
+_PASSAGE_WORDS = 12
+_CONTINUE = (
+    "Continue the text: {}",
+    'How does the passage "{}" go on?',
+    "What comes right after these words in the document?\n{}",
+    "Complete this passage word for word.\n\n{}",
+)
+_RECITE = ("Repeat the document word for word.", "What exactly does the text say?", "Quote the document.")
+
 
 @dataclass(frozen=True)
 class D2LDataConfig(Config):
@@ -30,6 +40,7 @@ class D2LDataConfig(Config):
             documents have as many chunks as they are long.
         haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
+        continued: share of chunks with one more request, to continue a passage of theirs word for word.
         stated: share of the questions without a request for a short answer whose target is a whole sentence that
             names what was asked about (where there is one).
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
@@ -45,6 +56,7 @@ class D2LDataConfig(Config):
     needles: float = 0.15
     haystacks: float = 0.2
     unrelated: float = 0.0
+    continued: float = 0.0
     stated: float = 0.0
     docqa: str | None = None
     seed: int = 0
@@ -161,6 +173,16 @@ class D2LData:
                 parts += self._cut(context)[:1]
         return parts
 
+    def _continuation(self, rng: random.Random, chunk: Chunk) -> QA:
+        """A passage of a chunk with the words behind it as its answer; the whole chunk where it is too short to cut."""
+        words = self.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split()
+        start = rng.randint(0, max(0, len(words) - 2 * _PASSAGE_WORDS))
+        passage = " ".join(words[start : start + _PASSAGE_WORDS])
+        rest = words[start + _PASSAGE_WORDS : start + 2 * _PASSAGE_WORDS]
+        if not rest:
+            return QA(rng.choice(_RECITE), (" ".join(words),), "continuation")
+        return QA(rng.choice(_CONTINUE).format(passage), (" ".join(rest),), "continuation")
+
     def batch(self, step: int) -> D2LBatch:
         """Batch number ``step``."""
         config = self.config
@@ -180,6 +202,8 @@ class D2LData:
                 number = rng.randrange(len(UNRELATED))
                 own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
                 questions.append((own, None, False))  # as it was asked when the base gave this answer
+            if config.continued and rng.random() < config.continued:
+                questions.append((self._continuation(rng, part.chunk), system, False))
             for qa, system_message, short in questions:
                 stated = not short and qa.stated and rng.random() < config.stated
                 prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))

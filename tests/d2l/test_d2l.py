@@ -208,6 +208,21 @@ def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
         assert own.startswith(target) and (target or not own)
 
 
+def test_passages_are_continued_word_for_word(tiny_base):
+    config = D2LDataConfig(
+        chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, continued=1.0, max_answer_tokens=400
+    )
+    batch = D2LData(config, tiny_base, 300).batch(0)
+    assert len(batch.ids) == 8  # one question on each of four chunks, and one passage
+    for row in (1, 3, 5, 7):
+        chunk = batch.chunks[row // 2]
+        text = " ".join(tiny_base.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split())
+        target = tiny_base.tokenizer.decode(batch.ids[row][batch.targets[row]], skip_special_tokens=True)
+        prompt = tiny_base.tokenizer.decode(batch.ids[row][batch.mask[row]]).removesuffix(target)
+        passage = text[: text.index(target)].split()[-12:]
+        assert 1 <= len(target.split()) <= 12 and " ".join(passage) in prompt
+
+
 def test_real_documents_have_as_many_chunks_as_they_are_long(tiny_base, tmp_path):
     text = " ".join(f"The keeper of lamp {n} writes totals in blue ink." for n in range(9))
     record = {"context": text, "question": "Which ink?", "answer": "blue", "dataset": "quoref"}
