@@ -197,7 +197,10 @@ class GroundedHead(nn.Module):
             mean = (lengths.sum(-1) / (lengths > 0).sum(-1).clamp_min(1)).clamp_min(1e-6)
             ridge = torch.as_tensor(self.ridge(module, layer)).to(gram) * mean[..., None, None]
             # The ridge keeps the condition number small; a product with the inverse is faster than triangular solves.
-            inverse = torch.linalg.inv(gram + ridge * torch.eye(gram.shape[-1], device=gram.device))
+            # Cholesky, half the work of LU, also because a batched LU on two threads fails in some builds of MKL.
+            inverse = torch.cholesky_inverse(
+                torch.linalg.cholesky(gram + ridge * torch.eye(gram.shape[-1], device=gram.device))
+            )
             rank = min(keys.shape[-2], values.shape[-2])
             if max_rank is not None and max_rank < rank:
                 readout = (values @ inverse @ gram).double()
@@ -216,7 +219,8 @@ class GroundedHead(nn.Module):
         gram = statistics.gram
         mean = gram.trace() / max(1, statistics.rows)
         ridge = (torch.as_tensor(self.ridge(module, layer)).to(gram) * mean).clamp_min(1e-9)
-        update = torch.linalg.solve(gram + ridge * torch.eye(len(gram)).to(gram), statistics.cross.mT).mT
+        root = torch.linalg.cholesky(gram + ridge * torch.eye(len(gram)).to(gram))
+        update = torch.cholesky_solve(statistics.cross.mT, root).mT
         whitening = getattr(self, f"whitening_{module}")[layer].to(update)
         if max_rank is not None and max_rank < len(update):
             basis, kept, total = _main_directions(update @ gram @ update.mT, max_rank)

@@ -36,6 +36,9 @@ from t2l.distance import training_distances
 from t2l.encoder import EMBEDDED_ENCODER, DescriptionCache, load_text_encoder
 from t2l.reconstruction import ReconstructionModule, reconstruction_batches
 
+#: Passes through the base model that the rows of a step are split into, by length.
+LENGTH_GROUPS = 3
+
 
 @dataclass(frozen=True)
 class T2LArchitecture(Config):
@@ -145,20 +148,24 @@ class T2LTrainingModule(nn.Module):
 
         Every example counts the same, however long its output.
         """
-        objective = self.objective
+        objective, rows = self.objective, torch.arange(len(batch), device=batch.ids.device)
         if isinstance(self.source, PlainLora):
-            nll, smoothed, right = self._row_losses(batch, self.source(), slice(None))
-            return {"loss": smoothed.mean(), "nll": nll.mean().detach(), "accuracy": right}
+            nll, smoothed, right = self._row_losses(batch, rows, self.source(), None)
+            return {"loss": smoothed.mean(), "nll": nll.mean().detach(), "accuracy": right.sum() / batch.targets.sum()}
         generated = self.source(batch.features)
         weights = self.source.combine(generated, batch.features.hidden_states.shape[0])
         index = batch.other_index if other else batch.task_index
-        rows = torch.arange(len(batch), device=index.device)
         contrasted = math.ceil(objective.contrast_share * len(batch)) if objective.contrast and not other else 0
         if contrasted:
             index = torch.cat([index, batch.other_index[:contrasted]])
             rows = torch.cat([rows, rows[:contrasted]])
-        nll, smoothed, right = self._row_losses(batch, weights.index_select(index), rows)
-        losses = {"loss": smoothed[: len(batch)].mean(), "nll": nll[: len(batch)].mean().detach(), "accuracy": right}
+        nll, smoothed, right = self._row_losses(batch, rows, weights, index)
+        own = slice(len(batch))
+        losses = {
+            "loss": smoothed[own].mean(),
+            "nll": nll[own].mean().detach(),
+            "accuracy": right[own].sum() / batch.targets.sum(),
+        }
         if contrasted:
             difference = nll[len(batch) :] - nll[:contrasted]
             losses["loss"] = (
@@ -169,19 +176,35 @@ class T2LTrainingModule(nn.Module):
             losses["loss"] = losses["loss"] + objective.l2 * l2_loss(generated)
         return losses
 
-    def _row_losses(self, batch: T2LBatch, weights: LoraWeights, rows: Tensor | slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the chosen rows: negative log likelihood per token, the same with label smoothing, and right tokens.
+    def _row_losses(
+        self, batch: T2LBatch, rows: Tensor, weights: LoraWeights, index: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the chosen rows of the batch: negative log likelihood per token, the same with label smoothing, and the
+        number of right tokens, each (rows,).
 
-        weights: one LoRA for all rows, or a batch of one per row. Returns (rows,), (rows,) and the share of right
-        tokens among those of the batch's own rows.
+        Rows of similar length go through the model together, so that less of it is padding.
+
+        Args:
+            weights: a batch of LoRA weights, ``index`` the one of each row; or one LoRA for all, ``index`` ``None``.
         """
         base, smoothing = self._base[0], self.objective.label_smoothing
-        ids, mask, positions = batch.ids[rows], batch.mask[rows], batch.targets[rows]
-        with apply_lora(base.model, weights.to(base.placement.dtype)):
-            logits = logits_at(base, ids, mask, positions)
-        nll = row_losses(logits, ids, positions)
-        right = (logits.argmax(-1) == ids[positions])[positions.nonzero()[:, 0] < len(batch)].float().mean()
-        return nll, row_losses(logits, ids, positions, smoothing) if smoothing else nll, right
+        lengths = batch.mask.sum(1)[rows]
+        order = lengths.argsort()
+        parts = order.tensor_split(min(LENGTH_GROUPS, len(order)))
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        for part in parts:
+            width = int(lengths[part].max())
+            ids, mask, positions = (t[rows[part], :width] for t in (batch.ids, batch.mask, batch.targets))
+            lora = weights if index is None else weights.index_select(index[part])
+            with apply_lora(base.model, lora.to(base.placement.dtype)):
+                logits = logits_at(base, ids, mask, positions)
+            nll = row_losses(logits, ids, positions)
+            smoothed = row_losses(logits, ids, positions, smoothing) if smoothing else nll
+            right = (logits.argmax(-1) == ids[positions]).float()
+            count = right.new_zeros(len(part)).index_add(0, positions.nonzero()[:, 0], right)
+            found.append((nll, smoothed, count))
+        restored = order.argsort()
+        return tuple(torch.cat(values)[restored] for values in zip(*found, strict=True))
 
 
 def training_tasks(config: T2LDataConfig, tasks: list[Task] | None = None) -> list[Task]:
