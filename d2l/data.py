@@ -16,6 +16,7 @@ from shared.config import Config
 from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 
+_OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
 # Requests to recite: a passage of so many words is given, as many are wanted.
 _PASSAGE_WORDS = 12
 _CONTINUE = (
@@ -39,6 +40,7 @@ class D2LDataConfig(Config):
         synthetic, real, needles: relative frequencies of the sources; a context has one needle at most, and real
             documents have as many chunks as they are long.
         haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
+        unanswerable: share of the questions without an answer in their document that are asked.
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
         continued: share of chunks with one more request, to continue a passage of theirs word for word.
         stated: share of the questions without a request for a short answer whose target is a whole sentence that
@@ -55,6 +57,7 @@ class D2LDataConfig(Config):
     real: float = 0.25
     needles: float = 0.15
     haystacks: float = 0.2
+    unanswerable: float = 1.0
     unrelated: float = 0.0
     continued: float = 0.0
     stated: float = 0.0
@@ -117,7 +120,9 @@ class D2LData:
         self.own_answers: list[str] = []
         if config.unrelated:
             prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
-            self.own_answers = generate(base, prompts, GenerationConfig(max_new_tokens=config.max_answer_tokens - 1))
+            brief = GenerationConfig(max_new_tokens=config.max_answer_tokens - 1)
+            for start in range(0, len(prompts), _OWN_ANSWERS_AT_A_TIME):
+                self.own_answers += generate(base, prompts[start : start + _OWN_ANSWERS_AT_A_TIME], brief)
         # By number of chunks, so that a context can be filled with documents that fit.
         self.real: dict[int, list[list[_Part]]] = {}
         if config.docqa and config.real:
@@ -196,8 +201,9 @@ class D2LData:
         for begin in range(0, config.chunks_per_step, per_context):
             parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
         for position, part in enumerate(parts):
-            number = min(config.questions_per_chunk * part.num_chunks, len(part.questions))
-            questions = [(qa, system, rng.random() < 0.5) for qa in rng.sample(part.questions, number)]
+            askable = [q for q in part.questions if q.kind != "unanswerable" or rng.random() < config.unanswerable]
+            number = min(config.questions_per_chunk * part.num_chunks, len(askable))
+            questions = [(qa, system, rng.random() < 0.5) for qa in rng.sample(askable, number)]
             if config.unrelated and rng.random() < config.unrelated:
                 number = rng.randrange(len(UNRELATED))
                 own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")

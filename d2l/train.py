@@ -8,19 +8,20 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from d2l.config import D2LConfig, EncoderConfig
 from d2l.data import D2LBatch, D2LData, D2LDataConfig
 from d2l.docqa import PUBLISHABLE
 from d2l.encoder import encode_chunks, record_inputs
 from shared.base_model import BaseModel
-from shared.checkpoint import load_weights
+from shared.checkpoint import grow_from
 from shared.config import Config
 from shared.generation import pad_batch
 from shared.grounded import GroundedConfig
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
 from shared.lora_layer import apply_lora
-from shared.losses import distillation_loss, l1_loss, logits_at, next_token_loss
+from shared.losses import distillation_loss, l1_loss, logits_at
 from shared.perceiver import PerceiverConfig
 from shared.targets import find_decoder, find_targets
 from shared.training import Reporter, TrainingConfig, TrainingResult, fit
@@ -79,6 +80,8 @@ class D2LObjective(Config):
 
     Attributes:
         nll: next-token loss on the given answers.
+        first_token: weight of an answer's first token in it, relative to the others: it chooses the fact, and those
+            behind it only recite.
         distill: KL to the top-k distribution of a teacher that has the context in its prompt.
         teacher: ``base``, the base model alone, or ``reader``, the base with the hypernetwork's own bias LoRA, which
             knows the form of the answers.
@@ -87,6 +90,7 @@ class D2LObjective(Config):
     """
 
     nll: float = 1.0
+    first_token: float = 1.0
     distill: float = 0.0
     teacher: Literal["base", "reader"] = "base"
     top_k: int = 16
@@ -98,7 +102,8 @@ class D2LTrainConfig(Config):
     """Everything that decides a run.
 
     Attributes:
-        initial: checkpoint directory whose weights and calibration a new run starts from; of the same architecture.
+        initial: checkpoint directory whose weights and calibration a new run starts from, as far as they fit (see
+            ``shared.checkpoint.grow_from``).
     """
 
     model: D2LArchitecture = D2LArchitecture()
@@ -134,13 +139,22 @@ class D2LTrainingModule(nn.Module):
         chunk_weights = self.hypernetwork(features)
         scale = self.config.chunk_scale(len(batch.chunks) // batch.num_contexts)
         weights = self.hypernetwork.combine(chunk_weights.scaled(scale), batch.num_contexts)
-        rows = weights.index_select((batch.context_index + shift) % batch.num_contexts).to(base.placement.dtype)
+        weights = weights.to(base.placement.dtype)
+        if batch.num_contexts == 1:
+            rows = weights.unbind()[0]  # a large one: not copied for every row
+        else:
+            rows = weights.index_select((batch.context_index + shift) % batch.num_contexts)
         with apply_lora(base.model, rows):
             logits = logits_at(base, batch.ids, batch.mask, batch.targets)
         targets = batch.ids[batch.targets]
-        nll = next_token_loss(logits, targets)
-        losses = {"nll": nll.detach(), "accuracy": (logits.argmax(-1) == targets).float().mean()}
-        loss = objective.nll * nll
+        first = batch.targets.clone()
+        first[:, 1:] &= ~batch.targets[:, :-1]
+        first = first[batch.targets]
+        token_losses = F.cross_entropy(logits, targets, reduction="none")
+        right = (logits.argmax(-1) == targets).float()
+        losses = {"nll": token_losses.mean().detach(), "accuracy": right.mean(), "first_accuracy": right[first].mean()}
+        weight = 1 + (objective.first_token - 1) * first
+        loss = objective.nll * (token_losses * weight).sum() / weight.sum()
         if objective.distill and batch.teacher_prompts:  # evaluations have none
             kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
             loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
@@ -212,10 +226,10 @@ def train_d2l(
     data = D2LData(config.data, base, built.chunk_tokens, with_teacher=config.objective.distill > 0)
     if (run_dir / "state").exists():
         pass  # ``fit`` restores weights and calibration
-    elif config.initial:
-        load_weights(Path(config.initial), hypernetwork)
     else:
         calibrate(hypernetwork, built, base, [data.document(index).text for index in range(96)])
+        if config.initial:
+            grow_from(Path(config.initial), hypernetwork)
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)
     held_out = D2LData(config.data.replace(docqa=None), base, built.chunk_tokens, split="validation")
@@ -226,7 +240,7 @@ def train_d2l(
         for batch in batches:
             for name, shift in (("adapter", 0), ("other", max(1, batch.num_contexts // 2))):
                 losses = module(batch, shift)
-                for key in ("nll", "accuracy"):
+                for key in ("nll", "accuracy", "first_accuracy"):
                     sums[f"{name}_{key}"] = sums.get(f"{name}_{key}", 0.0) + losses[key].item() / len(batches)
         return sums
 

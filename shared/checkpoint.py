@@ -107,6 +107,34 @@ def load_weights(path: Path, module: "nn.Module") -> None:
         module.load_state_dict(load_file(file), strict=False, assign=False)
 
 
+def grow_from(path: Path, module: "nn.Module") -> None:
+    """Start a hypernetwork from another of a different shape: all that fits is taken, the rest stays as it is.
+
+    Tensors with a part per adapted layer go by the number of the layer; of a tensor that has grown, the first part is
+    the old one.
+
+    Raises:
+        InputError: no hypernetwork in ``path``, or a damaged file.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    old_layers = sorted({t["layer"] for t in read_checkpoint_config(path)["hypernetwork"]["targets"]})
+    layers = module.config.layers
+    checkpoint_shapes(path)  # says which file is damaged
+    old = {key: tensor for file in _weight_files(path) for key, tensor in load_file(file).items()}
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if key not in old or old[key].dim() != tensor.dim():
+                continue
+            per_layer = tensor.shape[:1] == (len(layers),) and old[key].shape[:1] == (len(old_layers),)
+            pairs = [(layers.index(n), old_layers.index(n)) for n in layers if n in old_layers] if per_layer else [...]
+            for pair in pairs:
+                into, source = (tensor, old[key]) if pair is ... else (tensor[pair[0]], old[key][pair[1]])
+                shared = tuple(slice(min(a, b)) for a, b in zip(into.shape, source.shape, strict=True))
+                into[shared] = source[shared].to(into)
+
+
 def _weight_files(path: Path) -> list[Path]:
     index = path / f"{WEIGHTS_FILE}.index.json"
     if index.exists():

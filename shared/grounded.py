@@ -26,6 +26,10 @@ class GroundedConfig(Config):
         whitening_ridge: ridge of the covariance, as a share of its mean eigenvalue.
         initial_gain: initial length of a row's value vector, relative to the residual stream's.
         value_rank: rank of a learned map per layer that is added to the identity on the values; 0 for none.
+        horizon: (``tokens``) a row's value is a learned mixture of the embeddings of so many tokens behind its own. It
+            starts as the next one alone.
+        recall_layers: (``tokens``) so many of the first adapted layers start with the whole horizon in equal parts:
+            asked about something that the document names, they recall what it said next.
         decorrelation_ridge: ridge of the rows' Gram matrix, relative to its mean diagonal; small values make a row
             silent on the keys of the document's other rows. ``tokens`` only starts with it and learns its own.
         position_frequencies: (``chosen``) Fourier features of a token's relative position in its chunk.
@@ -39,6 +43,8 @@ class GroundedConfig(Config):
     whitening_ridge: float = 0.05
     initial_gain: float = 0.05
     value_rank: int = 16
+    horizon: int = 1
+    recall_layers: int = 0
     decorrelation_ridge: float = 0.1
     position_frequencies: int = 4
     tie_values: bool = False
@@ -47,6 +53,10 @@ class GroundedConfig(Config):
     def __post_init__(self) -> None:
         if self.whitening_rank < 0 or self.position_frequencies < 0:
             raise InputError("whitening_rank and position_frequencies must not be negative")
+        if self.horizon < 1 or self.recall_layers < 0:
+            raise InputError("horizon must be at least 1 and recall_layers not negative")
+        if self.horizon > 1 and self.slots != "tokens":
+            raise InputError("a horizon of several tokens goes with slots: tokens")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Shapes as in ``shared.grounded``; *r* slots per chunk.
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from shared.grounded import GroundedConfig, GroundedHead, GroundedSource
 
@@ -84,6 +85,10 @@ class TokenHead(GroundedHead):
     with q_w and q_g from the output query of the layer and c(t) the Perceiver's projected input. w^2 is the row's
     weight in the least-squares fit; both start at 1, where the memory is plain regression of the next token on the
     layer's input. Of a chunk with more than ``r`` tokens the ``r`` with the largest w are kept, in every layer its own.
+
+    With a horizon, e(t+1) is sum_d mix_d s(t+d) unit(e(t+d)) instead, where the layer's mix is learned and the salience
+    s = 2 sigmoid(q_s . c(t+d-1)) is the Perceiver's: what a subject's last token should bring back is not the next word
+    but what is said of it (Meng et al. 2022, arXiv:2202.05262).
     """
 
     def __init__(
@@ -91,11 +96,17 @@ class TokenHead(GroundedHead):
     ) -> None:
         super().__init__(config, num_layers=num_layers, sizes=sizes, rows=1)
         self.r = r
-        self.query = nn.Linear(latent_size, 2 * latent_size, bias=False)
-        self.key = nn.Linear(latent_size, 2 * latent_size, bias=False)
+        self.num_choices = 2 if config.horizon == 1 else 3
+        self.query = nn.Linear(latent_size, self.num_choices * latent_size, bias=False)
+        self.key = nn.Linear(latent_size, self.num_choices * latent_size, bias=False)
         self.norm = nn.RMSNorm(latent_size, eps=1e-6)
         nn.init.zeros_(self.query.weight)
-        self.bias = nn.Parameter(torch.zeros(num_layers, len(sizes), 2))
+        self.bias = nn.Parameter(torch.zeros(num_layers, len(sizes), self.num_choices))
+        if config.horizon > 1:
+            mix = torch.zeros(num_layers, len(sizes), config.horizon)
+            mix[:, :, 0] = 1
+            mix[: config.recall_layers] = 1
+            self.mix = nn.Parameter(mix)
         self.log_ridge = nn.Parameter(torch.full((num_layers, len(sizes)), config.decorrelation_ridge).log())
 
     def ridge(self, module: str, layer: int) -> Tensor:
@@ -108,20 +119,35 @@ class TokenHead(GroundedHead):
         behind theirs.
         """
         size = context.shape[-1]
-        q = self.query(self.norm(queries[..., 0, :])).unflatten(-1, (2, size))
-        k = self.key(self.norm(context)).unflatten(-1, (2, size))
+        q = self.query(self.norm(queries[..., 0, :])).unflatten(-1, (self.num_choices, size))
+        k = self.key(self.norm(context)).unflatten(-1, (self.num_choices, size))
         logits = torch.einsum("blmpd,btpd->blmtp", q, k).float() / size**0.5 + self.bias[:, :, None]
-        weight, strength = (2 * logits.sigmoid()).unbind(-1)
+        weight, strength, *salience = (2 * logits.sigmoid()).unbind(-1)
         keep = source.mask[:, None, None]
         rows = min(self.r, int(source.mask.sum(-1).max()))
         index = weight.masked_fill(~keep, -1.0).topk(rows, dim=-1).indices
         used = keep.expand_as(weight).take_along_dim(index, -1)
         weight = weight.take_along_dim(index, -1) * used
         gain = self.log_gain.exp() * self.value_scale[..., None] * strength.take_along_dim(index, -1)
-        following = source.values[:, None, None].take_along_dim(index[..., None], -2)
+        following = source.values[:, None, None]
+        if salience:
+            following = self._mixed(following, salience[0] * keep)
+        following = following.take_along_dim(index[..., None], -2)
         values = self._values(following, gain * weight)
         result = {}
         for position, module in enumerate(self.modules_):
             keys = source.keys[module].take_along_dim(index[:, :, position, :, None], -2)
             result[module] = self._whitened(module, keys) * weight[:, :, position, :, None], values[:, :, position]
         return result
+
+    def _mixed(self, following: Tensor, salience: Tensor) -> Tensor:
+        """Mixtures of the tokens within the horizon behind every token.
+
+        following (batch, 1, 1, T, hidden), salience (batch, layers, modules, T). Returns (batch, layers, modules, T,
+        hidden) float32.
+        """
+        at = torch.arange(salience.shape[-1], device=salience.device)
+        ahead = at[None] - at[:, None]
+        within = (ahead >= 0) & (ahead < self.config.horizon)
+        share = self.mix[..., ahead.clamp(0, self.config.horizon - 1)] * within
+        return (share * salience[..., None, :]) @ F.normalize(following.float(), dim=-1)

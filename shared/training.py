@@ -24,7 +24,7 @@ class TrainingConfig(Config):
     Attributes:
         max_steps: optimizer steps of the whole run; the cosine schedule ends there.
         lr, min_lr_share: peak rate, and the share of it at the end.
-        gain_lr_factor: rate of parameters named ``log_gain`` and ``log_ridge``, relative to ``lr``.
+        gain_lr_factor: rate of parameters named ``log_gain``, ``log_ridge`` and ``mix``, relative to ``lr``.
         accumulation: batches per optimizer step.
         bf16: autocast the hypernetwork to bf16.
         workers: processes that prepare batches ahead.
@@ -228,7 +228,7 @@ def _parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[st
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        gain = name.endswith(("log_gain", "log_ridge"))
+        gain = name.endswith(("log_gain", "log_ridge", "mix"))
         decay = config.weight_decay if parameter.dim() > 1 and not gain else 0.0
         groups.setdefault((config.lr * (config.gain_lr_factor if gain else 1.0), decay), []).append(parameter)
     return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]

@@ -190,6 +190,39 @@ def test_training_batch_equals_generation(tiny_base, chunk_gain):
         assert module(batch)["loss"].item() == pytest.approx(total / count, rel=1e-4)
 
 
+def test_first_tokens_can_weigh_more(tiny_base):
+    model = make_model(tiny_base)
+    batch = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300).batch(0)
+    plain, weighted = (
+        D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(first_token=weight))
+        for weight in (1.0, 5.0)
+    )
+    with torch.no_grad():
+        losses, rows = plain(batch), model.hypernetwork.combine(
+            model.hypernetwork(encode_chunks(tiny_base, model.config, batch.chunks).features), 4
+        ).index_select(batch.context_index)
+        with apply_lora(tiny_base.model, rows):
+            logits = logits_at(tiny_base, batch.ids, batch.mask, batch.targets)
+        each = torch.nn.functional.cross_entropy(logits, batch.ids[batch.targets], reduction="none")
+        starts = batch.targets.sum(1).cumsum(0) - batch.targets.sum(1)
+        expected = (each.sum() + 4 * each[starts].sum()) / (len(each) + 4 * len(starts))
+        assert losses["loss"].item() == pytest.approx(each.mean().item(), rel=1e-4)
+        assert weighted(batch)["loss"].item() == pytest.approx(expected.item(), rel=1e-4)
+        right = (logits.argmax(-1) == batch.ids[batch.targets]).float()
+        assert losses["first_accuracy"].item() == pytest.approx(right[starts].mean().item())
+
+
+def test_questions_without_an_answer_can_be_left_out(tiny_base):
+    config = D2LDataConfig(chunks_per_step=64, max_chunks=1, questions_per_chunk=6, real=0, needles=0)
+    asked = [D2LData(config.replace(unanswerable=share), tiny_base, 300).batch(0) for share in (1.0, 0.0)]
+    all_of_them, answerable = (
+        [tiny_base.tokenizer.decode(ids[t]) for ids, t in zip(b.ids, b.targets, strict=True)] for b in asked
+    )
+    refused = sum("document does not say" in answer for answer in all_of_them)
+    assert refused > 0 and len(answerable) == len(all_of_them) - refused
+    assert not any("document does not say" in answer for answer in answerable)
+
+
 def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
     from d2l.docqa import question_messages
     from d2l.unrelated import UNRELATED

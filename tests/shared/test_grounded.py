@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from shared.errors import InputError
 from shared.grounded import GroundedConfig
 from shared.grounded_heads import SlotHead
 from shared.hypernetwork import HyperNetwork
@@ -12,7 +13,7 @@ from shared.lora import LoraWeights
 from tests.shared.test_hypernetwork import CONFIGS, build, features
 
 
-@pytest.mark.parametrize("name", ["grounded", "chosen"])
+@pytest.mark.parametrize("name", ["grounded", "recall", "chosen"])
 @pytest.mark.parametrize("num_chunks", [3, 20], ids=["few rows", "more rows than the layer is wide"])
 def test_grounded_chunks_are_one_least_squares_memory(name, num_chunks):
     """Against V (K P K' + ridge)^-1 K P over the rows of all chunks, written out densely."""
@@ -39,7 +40,7 @@ def test_grounded_chunks_are_one_least_squares_memory(name, num_chunks):
             torch.testing.assert_close(read_only.delta(), bias["model.layers.0.q_proj"].delta().expand(2, -1, -1))
 
 
-@pytest.mark.parametrize("name", ["grounded", "chosen"])
+@pytest.mark.parametrize("name", ["grounded", "recall", "chosen"])
 def test_a_stream_of_chunks_in_any_order_equals_the_joint_solve(name):
     config = CONFIGS[name]
     network = build(config)
@@ -91,6 +92,58 @@ def test_learned_weights_make_it_a_weighted_regression():
         system = (w.square()[:, None] * keys).T @ keys + head.log_ridge[position, 0].exp() * lengths * torch.eye(48)
         expected = (w.square()[:, None] * values).T @ keys @ torch.linalg.inv(system)
         torch.testing.assert_close(update[t.name].delta()[0], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_value_is_the_salient_mixture_of_the_tokens_within_the_horizon():
+    """Against sums over the tokens written out; a chunk ends the horizon."""
+    config = dataclasses.replace(CONFIGS["recall"], r=6, bias_r=0)
+    network = build(config)
+    head, source = network.grounded_head, features(config, batch=1)
+    output = network.perceiver(source.hidden_states, source.attention_mask)
+    written = network(source)
+    context = head.key(head.norm(output.context))[0]
+    following = torch.nn.functional.normalize(source.grounded.values[0], dim=-1)
+    for position, t in enumerate(config.targets):
+        query = head.query(head.norm(output.queries))[0, position]
+        w, g, s = (
+            2 * torch.sigmoid(context[:, part] @ query[part] / 24**0.5 + head.bias[position, 0, n])
+            for n, part in enumerate((slice(0, 24), slice(24, 48), slice(48, 72)))
+        )
+        assert s.std() > 1e-3
+        expected = []
+        for token in range(1, 7):
+            ahead = [a for a in range(3) if token + a < 7]
+            value = sum(head.mix[position, 0, a] * s[token + a] * following[token + a] for a in ahead)
+            value = value + value @ head.value_in[position] @ head.value_out[position]
+            gain = head.log_gain[position, 0].exp() * g[token] * w[token]
+            expected.append(torch.nn.functional.normalize(value, dim=-1) * gain)
+        # Rows stand in the order of their weights.
+        order = w[1:].argsort(descending=True)
+        torch.testing.assert_close(written[t.name].lora_B[0].T, torch.stack(expected)[order], rtol=1e-3, atol=1e-5)
+
+
+def test_layers_of_recall_start_with_the_whole_horizon_and_the_others_with_the_next_token():
+    head = HyperNetwork(CONFIGS["recall"]).grounded_head
+    assert head.mix[:, 0].tolist() == [[1, 1, 1], [1, 0, 0]]
+    with pytest.raises(InputError, match="horizon"):
+        GroundedConfig(slots="chosen", horizon=2)
+
+
+def test_the_joint_solve_works_on_several_threads():
+    """A batched LU of 450 rows on two threads fails in the MKL of PyTorch's CPU build for some processors."""
+    config = dataclasses.replace(CONFIGS["grounded"], r=225, bias_r=0, bias_targets=())
+    network = build(config)
+    chunks = network(features(config, batch=4, length=226))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        both = network.combine(chunks, 2)
+    finally:
+        torch.set_num_threads(before)
+    for context in range(2):
+        alone = network.combine(chunks.index_select(torch.tensor([2 * context, 2 * context + 1])), 1)
+        for t in config.targets:
+            torch.testing.assert_close(both[t.name].delta()[context], alone[t.name].delta()[0], rtol=1e-3, atol=1e-4)
 
 
 def test_the_heaviest_tokens_are_kept():

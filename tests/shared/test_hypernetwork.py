@@ -1,14 +1,16 @@
 """The hypernetwork core: masks, batches, both heads, checkpoints."""
 
+import dataclasses
 import json
 
 import pytest
 import torch
 
-from shared.checkpoint import load_weights, save_checkpoint
+from shared.checkpoint import grow_from, load_weights, save_checkpoint
 from shared.errors import InputError
 from shared.grounded import GroundedConfig, GroundedSource
 from shared.hypernetwork import ContextFeatures, HyperNetwork, HyperNetworkConfig, TargetConfig
+from shared.lora import LoraWeights
 from shared.perceiver import PerceiverConfig
 
 PERCEIVER = PerceiverConfig(
@@ -48,6 +50,14 @@ CONFIGS = {
         head="grounded",
         grounded=GroundedConfig(whitening_rank=4, initial_gain=0.5),
         bias_targets=(TargetConfig("model.layers.0.q_proj", 0, "q_proj", 16, 16),),
+    ),
+    "recall": HyperNetworkConfig(
+        targets(),
+        r=3,
+        feature_size=16,
+        perceiver=PERCEIVER,
+        head="grounded",
+        grounded=GroundedConfig(whitening_rank=4, initial_gain=0.5, horizon=3, recall_layers=1),
     ),
     "chosen": HyperNetworkConfig(
         targets(),
@@ -203,3 +213,31 @@ def test_checkpoints_load_strictly(tmp_path):
 def test_configs_are_strict(change):
     with pytest.raises(InputError):
         HyperNetworkConfig.from_dict(CONFIGS["linear"].to_dict() | change)
+
+
+def test_a_grown_hypernetwork_starts_as_the_smaller_one(tmp_path):
+    """A layer more and a longer horizon: the old layers write what they wrote, to float32 rounding."""
+    small, config = build(CONFIGS["grounded"], seed=1), CONFIGS["grounded"]
+    described = {"kind": "d2l", "hypernetwork": config.to_dict()}
+    save_checkpoint(tmp_path / "small", described, small.state_dict(), card="", dtype="float32")
+    grown = HyperNetwork(
+        dataclasses.replace(
+            config, targets=targets(layers=3), grounded=dataclasses.replace(config.grounded, horizon=4)
+        )
+    ).eval()
+    new = {key: value.clone() for key, value in grown.state_dict().items()}
+    grow_from(tmp_path / "small", grown)
+    # Factors of the old layers from the same keys; the salience of a horizon that starts at one token cancels.
+    source = features(grown.config)
+    old = small(dataclasses.replace(source, grounded=_first_layers(source.grounded, 2)))
+    assert_same(old, LoraWeights({name: grown(source)[name] for name in old}), rtol=1e-4, atol=1e-5)
+    bias, grown_bias = small.bias(), grown.bias()
+    assert_same(bias, LoraWeights({name: grown_bias[name] for name in bias}))
+    assert torch.equal(grown.grounded_head.log_gain[2], new["grounded_head.log_gain"][2])
+    same = HyperNetwork(config)
+    grow_from(tmp_path / "small", same)
+    assert all(torch.equal(value, small.state_dict()[key]) for key, value in same.state_dict().items())
+
+
+def _first_layers(source, count):
+    return dataclasses.replace(source, keys={module: keys[:, :count] for module, keys in source.keys.items()})
