@@ -32,8 +32,10 @@ def with_changes(base: dict, changes: dict) -> dict:
 
 def train(kind: str, config: dict, folder: Path, seconds: float) -> None:
     """One run of so many seconds, unless it is there."""
-    if (folder / "hypernet").exists():
+    if (folder / "hypernet").exists() or (folder / "adapter").exists():
         return
+    if not (folder / "state").exists():
+        (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run that was killed before it saved anything
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "cli.app", "train", kind, str(folder / "config.yaml"), "-o", str(folder)]
@@ -65,7 +67,9 @@ def plot(curves: dict[str, list[dict]], path: Path) -> None:
     ):
         for number, (name, records) in enumerate(curves.items()):
             style = ("-", "--", ":")[number // 10 % 3]
-            axis.plot([r["seconds"] / 60 for r in records], [r[key] for r in records], style, label=name, marker=".")
+            # One LoRA for all tasks has no other description.
+            points = [(r["seconds"] / 60, r[key]) for r in records if key in r]
+            axis.plot(*zip(*points, strict=True) if points else ([], []), style, label=name, marker=".")
         axis.set_title(title)
         axis.set_xlabel("minutes")
     axes[0].set_ylabel("held-out loss, nats per token")

@@ -49,6 +49,11 @@ def note(message: str) -> None:
         stderr().print(message, markup=False)
 
 
+def warning(message: str) -> None:
+    """What the user should know before relying on the result; shown with ``--quiet`` too."""
+    stderr().print(f"warning: {message}", markup=False)
+
+
 def next_step(command: str) -> None:
     """What to type next."""
     if not is_json():

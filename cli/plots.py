@@ -10,14 +10,23 @@ if TYPE_CHECKING:
     from d2l.niah import NiahCell
 
 
-def require_matplotlib() -> None:
-    """Fail before the measurement and not after it.
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def check_plot(path: Path | None) -> None:
+    """Fail before the measurement and not after it; nothing to check for ``None``.
 
     Raises:
-        InputError: matplotlib is not installed.
+        InputError: matplotlib is not installed, another kind of file, or no such folder.
     """
     from importlib.util import find_spec
 
+    if path is None:
+        return
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--plot {path} must end in {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} of --plot does not exist")
     if find_spec("matplotlib") is None:
         raise InputError("--plot needs matplotlib", "pip install 'hyperlora[plot]'")
 

@@ -17,6 +17,7 @@ from shared.errors import InputError
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 
 _OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
+_NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
 # Requests to recite: a passage of so many words is given, as many are wanted.
 _PASSAGE_WORDS = 12
 _CONTINUE = (
@@ -65,7 +66,8 @@ class D2LDataConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.chunks_per_step % self.max_chunks or self.max_chunks & (self.max_chunks - 1):
+        power_of_two = self.max_chunks >= 1 and not self.max_chunks & (self.max_chunks - 1)
+        if not power_of_two or self.chunks_per_step < 1 or self.chunks_per_step % self.max_chunks:
             raise InputError("data.max_chunks must be a power of two that divides data.chunks_per_step")
 
 
@@ -147,22 +149,30 @@ class D2LData:
         config = self.config
         weights = (config.synthetic, config.needles if needles else 0.0)
         if rng.choices(("synthetic", "needle"), weights if any(weights) else (1, 0))[0] == "needle":
-            words = int(rng.uniform(0, 0.75 * self.chunk_tokens))
-            return as_context(needle_document(index, seed=config.seed, num_words=words, split=self.split))
+            return self._needle(rng, index, 0.0)
         while True:
             context = as_context(synthetic_document(index, seed=config.seed, split=self.split))
             if len(self.tokenizer(context.text, add_special_tokens=False)["input_ids"]) <= self.chunk_tokens:
                 return context
             index += 1 << 40  # too long for a chunk: the next one of a range of its own
 
+    def _needle(self, rng: random.Random, index: int, least: float) -> Context:
+        """A needle in noise that fits a chunk, its words at least so large a share of the chunk's tokens."""
+        words = int(rng.uniform(least, _NOISE_WORDS) * self.chunk_tokens)
+        while True:
+            document = needle_document(index, seed=self.config.seed, num_words=words, split=self.split)
+            context = as_context(document)
+            if not words or len(self._cut(context)) == 1:
+                return context
+            words = max(0, words - 8)
+
     def _parts(self, rng: random.Random, index: int, count: int) -> list["_Part"]:
         """Documents that fill one context of ``count`` chunks."""
         config = self.config
         if count > 1 and rng.random() < config.haystacks:
-            words = int(rng.uniform(0.3, 0.75) * self.chunk_tokens)
+            words = int(rng.uniform(0.3, _NOISE_WORDS) * self.chunk_tokens)
             hay = [Context(noise(words, start=rng.randrange(5)), ()) for _ in range(count)]
-            needle = needle_document(index, seed=config.seed, num_words=words, split=self.split)
-            hay[rng.randrange(count)] = as_context(needle)
+            hay[rng.randrange(count)] = self._needle(rng, index, 0.3)
             return [part for context in hay for part in self._cut(context)[:1]]
         real_share = config.real / (config.synthetic + config.real + config.needles) if self.real else 0.0
         parts: list[_Part] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import InputError
-from shared.jsonl import read_jsonl
+from shared.jsonl import numbered_records
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,21 +61,37 @@ def read_docqa(path: Path) -> list[Context]:
     """Contexts of a document-QA file: JSONL with one question per line, or SQuAD's JSON.
 
     Raises:
-        InputError: neither of the two formats, or no questions.
+        InputError: neither of the two formats, a question without an answer, or no questions.
     """
     if path.suffix == ".json":
         return _read_squad(path)
-    contexts: dict[str, list[dict]] = {}
-    for record in read_jsonl(path, ("context", "question", "answer")):
-        contexts.setdefault(record["context"], []).append(record)
-    return [
-        Context(
-            text,
-            tuple(QA(r["question"], tuple(r.get("answers") or [r["answer"]]), r.get("kind", "")) for r in records),
-            records[0].get("dataset", ""),
-        )
-        for text, records in contexts.items()
-    ]
+    questions: dict[str, list[QA]] = {}
+    datasets: dict[str, str] = {}
+    for number, record in numbered_records(str(path), ("context", "question")):
+        text = record["context"]
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"{path}, line {number}: the context must be a text that is not empty")
+        questions.setdefault(text, []).append(_question(record, f"{path}, line {number}"))
+        datasets.setdefault(text, record.get("dataset", ""))
+    return [Context(text, tuple(asked), datasets[text]) for text, asked in questions.items()]
+
+
+def read_questions(path: Path) -> list[QA]:
+    """Questions on one document: JSONL with ``question`` and ``answer``, or ``answers``, all accepted ones.
+
+    Raises:
+        InputError: missing file, or a line that is no such object, with its number.
+    """
+    return [_question(record, f"{path}, line {n}") for n, record in numbered_records(str(path), ("question",))]
+
+
+def _question(record: dict, where: str) -> QA:
+    answers = record.get("answers") or ([record["answer"]] if "answer" in record else None)
+    if not isinstance(answers, list) or not all(isinstance(text, str) and text.strip() for text in answers):
+        raise InputError(f"{where}: needs an answer, a text, or answers, a list of texts")
+    if not isinstance(record["question"], str) or not record["question"].strip():
+        raise InputError(f"{where}: the question must be a text that is not empty")
+    return QA(record["question"], tuple(answers), str(record.get("kind", "")))
 
 
 def _read_squad(path: Path) -> list[Context]:

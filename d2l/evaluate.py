@@ -8,6 +8,7 @@ import torch
 
 from d2l.docqa import QA, Context, answer_ids, question_messages
 from d2l.model import D2LModel
+from shared.errors import InputError
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 from shared.lora import LoraWeights
@@ -35,10 +36,11 @@ class ModeScores:
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Scores of a part of the questions, by mode."""
+    """Scores of a part of the questions, by mode; ``gap_closed`` as in ``DocQAResult``."""
 
     questions: int
     modes: dict[str, ModeScores]
+    gap_closed: float | None
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class DocQAResult:
     Attributes:
         adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if 0 or unmeasured.
         gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
-        f1_gap_closed, em_gap_closed: the same of generated answers, (adapter - other) / (context+bias - other);
-            ``None`` if unmeasured or if context+bias is not above other.
+        f1_gap_closed, em_gap_closed, recall_gap_closed: the same of generated answers, (adapter - other) /
+            (context+bias - other). All are ``None`` if unmeasured or if context+bias is not better than other.
         lengths: the same scores by the context's length in tokens, "<128" to "1024+".
         kinds: and by the kind of question that the data names.
     """
@@ -62,6 +64,7 @@ class DocQAResult:
     gap_closed: float | None
     f1_gap_closed: float | None
     em_gap_closed: float | None
+    recall_gap_closed: float | None
     lengths: dict[str, GroupScores]
     kinds: dict[str, GroupScores]
     provenance: dict[str, object]
@@ -102,14 +105,21 @@ def evaluate_docqa(
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
             number to read is how many answers contain the gold one.
         with_context: also with the document in the prompt; without it, documents beyond the window are asked too.
+
+    Raises:
+        InputError: no context fits the window. With a single one there is no ``other``.
     """
     window = model.base.context_window - max_new_tokens - 128
     sized = [(len(model.base.tokenizer(c.text)["input_ids"]), c) for c in contexts]
     usable = [(length, c) for length, c in sized if length < window or not with_context]
+    if not usable:
+        raise InputError("no context fits the base model's window", "--no-context asks without the text in the prompt")
     used = [mode for mode in MODES if with_context or not mode.startswith("context")]
+    if len(usable) == 1:
+        used.remove("other")  # it would be the document's own adapter
     answered: dict[str, list[_Answered]] = {mode: [] for mode in used}
     bias = model.hypernetwork.bias()
-    adapters = [_lora(model, usable[-1][1])] if usable else []
+    adapters = [_lora(model, usable[-1][1])]
     for number, (length, context) in enumerate(usable):
         adapters.append(_lora(model, context))
         weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
@@ -133,6 +143,7 @@ def evaluate_docqa(
         _closed(modes, "nll"),
         _closed(modes, "f1"),
         _closed(modes, "exact_match"),
+        _closed(modes, "recall"),
         _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
         _groups(answered, "kind", kinds, generate_answers),
         provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
@@ -168,16 +179,17 @@ def _groups(
     for name in names:
         part = {mode: [r for r in rows if getattr(r, attribute) == name] for mode, rows in answered.items()}
         if part["none"]:
-            result[name] = GroupScores(len(part["none"]), _scores(part, generated))
+            scores = _scores(part, generated)
+            result[name] = GroupScores(len(part["none"]), scores, _closed(scores, "nll"))
     return result
 
 
 def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
     """Share of the way from ``other`` to ``context+bias`` that the adapter goes."""
-    if "context+bias" not in modes:
+    if "context+bias" not in modes or "other" not in modes:
         return None
     other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", "context+bias"))
-    if full is None or full == other or (metric != "nll" and full < other):
+    if full is None or (full >= other if metric == "nll" else full <= other):
         return None
     return (adapter - other) / (full - other)
 

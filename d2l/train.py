@@ -17,6 +17,7 @@ from d2l.encoder import encode_chunks, record_inputs
 from shared.base_model import BaseModel
 from shared.checkpoint import grow_from
 from shared.config import Config
+from shared.evaluation import mean
 from shared.generation import pad_batch
 from shared.grounded import GroundedConfig
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
@@ -236,13 +237,14 @@ def train_d2l(
     batches = [held_out.batch(step).to(base.device) for step in range(4)]
 
     def evaluate() -> Mapping[str, float]:
-        sums: dict[str, float] = {}
+        values: dict[str, list[float]] = {}
         for batch in batches:
-            for name, shift in (("adapter", 0), ("other", max(1, batch.num_contexts // 2))):
+            shifts = {"adapter": 0} | ({"other": batch.num_contexts // 2} if batch.num_contexts > 1 else {})
+            for name, shift in shifts.items():
                 losses = module(batch, shift)
                 for key in ("nll", "accuracy", "first_accuracy"):
-                    sums[f"{name}_{key}"] = sums.get(f"{name}_{key}", 0.0) + losses[key].item() / len(batches)
-        return sums
+                    values.setdefault(f"{name}_{key}", []).append(losses[key].item())
+        return {name: mean(found) for name, found in values.items()}
 
     result = fit(
         module,
@@ -255,5 +257,6 @@ def train_d2l(
         reporter=reporter,
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
+        described=config.to_dict(),
     )
     return built, hypernetwork, result

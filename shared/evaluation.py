@@ -30,6 +30,21 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
     return float(any(normalize_answer(prediction) == normalize_answer(answer) for answer in answers))
 
 
+def output_match(prediction: str, outputs: Sequence[str], *, verbatim: bool = False) -> float:
+    """1 if a task's answer is one of its right outputs.
+
+    Articles count, since "A" is an answer; case, runs of white space and a final full stop do not.
+
+    Args:
+        verbatim: they do count, for tasks on the form of the output.
+    """
+
+    def form(text: str) -> str:
+        return text.strip() if verbatim else " ".join(text.split()).removesuffix(".").rstrip().casefold()
+
+    return float(any(form(prediction) == form(output) for output in outputs))
+
+
 def answer_recall(prediction: str, answers: Sequence[str]) -> float:
     """1 if an accepted answer is contained in the prediction, as whole words."""
     padded = f" {normalize_answer(prediction)} "

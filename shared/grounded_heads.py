@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from shared.grounded import GroundedConfig, GroundedHead, GroundedSource
 
+MIN_RIDGE = 1e-3
+
 
 class SlotHead(GroundedHead):
     """Each of r slots pools one row: attention of its output query over the context tokens.
@@ -110,7 +112,8 @@ class TokenHead(GroundedHead):
         self.log_ridge = nn.Parameter(torch.full((num_layers, len(sizes)), config.decorrelation_ridge).log())
 
     def ridge(self, module: str, layer: int) -> Tensor:
-        return self.log_ridge[layer, self.modules_.index(module)].exp()
+        # The floor keeps the Gram matrix of repeated sentences positive definite in float32.
+        return self.log_ridge[layer, self.modules_.index(module)].exp().clamp_min(MIN_RIDGE)
 
     def forward(self, queries: Tensor, context: Tensor, source: GroundedSource) -> dict[str, tuple[Tensor, Tensor]]:
         """queries (batch, layers, modules, 1, latent_size), context (batch, T, latent_size).

@@ -1,5 +1,6 @@
 """Where hyperlora keeps its files, and how a directory appears whole or not at all."""
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,9 @@ from shared.errors import HyperLoraError, InputError
 ADAPTERS_FILE = "adapters.json"
 
 # One of these is in every directory that hyperlora writes, and nothing else may be deleted.
-_OURS = ("adapter_config.json", "config.json", ADAPTERS_FILE)
+_OURS = ("adapter_config.json", ADAPTERS_FILE)
+# A config.json alone can be anybody's model: these keys are in those of hypernetworks and of training states.
+_OUR_KEYS = ({"kind", "hypernetwork"}, {"step", "training"})
 
 
 def default_name(source: str) -> str:
@@ -41,8 +44,18 @@ def check_output(path: Path, *, force: bool, what: str) -> None:
         return
     if not force:
         raise InputError(f"{path} already exists", f"use --force to replace the {what}, or another -o")
-    if not path.is_dir() or not any((path / name).exists() for name in _OURS):
+    if not _is_ours(path):
         raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
+
+
+def _is_ours(path: Path) -> bool:
+    if any((path / name).exists() for name in _OURS):
+        return True
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and any(keys <= set(config) for keys in _OUR_KEYS)
 
 
 @contextmanager

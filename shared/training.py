@@ -48,8 +48,9 @@ class TrainingConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_steps < 1 or self.accumulation < 1 or self.log_every < 1:
-            raise InputError("max_steps, accumulation and log_every must be at least 1")
+        for name in ("max_steps", "accumulation", "log_every", "eval_every", "save_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training.{name} must be at least 1")
 
     def lr_share(self, step: int) -> float:
         """Learning rate at a step, relative to ``lr``: linear warm-up, then a cosine."""
@@ -119,6 +120,7 @@ def fit(
     mixed_precision: Literal["no", "bf16"] = "no",
     cpu: bool = False,
     reporter: Reporter | None = None,
+    described: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train until ``max_steps`` or ``max_seconds``; a later call with the same arguments continues exactly.
 
@@ -127,6 +129,8 @@ def fit(
         trainable: the part of ``module`` that is trained and saved (frozen weights never are).
         make_batch: batch number i, a pure function of i.
         evaluate: metrics on held-out data, at every ``eval_every`` steps and at the end.
+        described: the whole configuration of the run, by part; by default ``config`` as ``training``. A run goes on
+            under the same one only.
 
     Raises:
         InputError: ``run_dir`` holds the state of a run with another configuration.
@@ -145,8 +149,8 @@ def fit(
         fused=accelerator.device.type in ("cuda", "cpu"),
     )
     base_lrs = [group["lr"] for group in optimizer.param_groups]
-    state_dir = run_dir / "state"
-    step = _load_state(state_dir, trainable, optimizer, config) if state_dir.exists() else 0
+    state_dir, described = run_dir / "state", described or {"training": config.to_dict()}
+    step = _load_state(state_dir, trainable, optimizer, described) if state_dir.exists() else 0
     module, optimizer = accelerator.prepare(module, optimizer)
     steps = _Steps(
         make_batch,
@@ -211,7 +215,7 @@ def fit(
                 last_log, samples = time.monotonic(), 0
             if last or out_of_time or step % config.save_every == 0:
                 if accelerator.is_main_process:
-                    _save_state(state_dir, trainable, optimizer, config, step)
+                    _save_state(state_dir, trainable, optimizer, described, step)
                 accelerator.wait_for_everyone()
             if out_of_time:
                 break
@@ -234,7 +238,7 @@ def _parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[st
     return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
 
 
-def _save_state(path: Path, module: nn.Module, optimizer: Any, config: TrainingConfig, step: int) -> None:
+def _save_state(path: Path, module: nn.Module, optimizer: Any, described: Mapping[str, Any], step: int) -> None:
     """Weights, optimizer moments and random state, as safetensors and JSON: nothing to unpickle on resume."""
     from safetensors.torch import save_file
 
@@ -248,17 +252,17 @@ def _save_state(path: Path, module: nn.Module, optimizer: Any, config: TrainingC
     # The old state stays until the new one is whole.
     with whole_directory(path, force=True, what="training state") as temporary:
         save_file(tensors, temporary / "state.safetensors")
-        (temporary / "config.json").write_text(json.dumps({"step": step, "training": config.to_dict()}, indent=1))
+        (temporary / "config.json").write_text(json.dumps({"step": step, **described}, indent=1))
 
 
-def _load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, config: TrainingConfig) -> int:
+def _load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, described: Mapping[str, Any]) -> int:
     from safetensors.torch import load_file
 
     facts = read_json(path / "config.json", "training state")
-    if facts["training"] != config.to_dict():
-        changed = [key for key, value in config.to_dict().items() if facts["training"].get(key) != value]
+    changed = _changed(json.loads(json.dumps(described)), facts)
+    if changed:
         raise InputError(
-            f"{path.parent} holds a run with another {', '.join(changed) or 'configuration'}",
+            f"{path.parent} holds a run with another {', '.join(changed)}",
             "give another --output, or delete it to start again",
         )
     tensors: dict[str, Tensor] = load_file(path / "state.safetensors")
@@ -273,3 +277,14 @@ def _load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer,
     if "rng.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng.cuda"])
     return int(facts["step"])
+
+
+def _changed(described: Mapping[str, Any], facts: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the settings that differ."""
+    found: list[str] = []
+    for key, value in described.items():
+        if isinstance(value, dict) and isinstance(facts.get(key), dict):
+            found += _changed(value, facts[key], f"{prefix}{key}.")
+        elif key not in facts or facts[key] != value:
+            found.append(prefix + key)
+    return found

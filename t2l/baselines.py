@@ -85,7 +85,12 @@ def train_oracle(
 
     Returns:
         The factors on the CPU, and the loss before each step in nats per token.
+
+    Raises:
+        InputError: no examples.
     """
+    if not examples:
+        raise InputError("no training example is short enough for a LoRA of the task's own", "raise --max-input-tokens")
     rng = Random(seed)
     queue: list[Example] = []
 

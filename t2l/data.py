@@ -28,6 +28,9 @@ PUBLISHABLE = [
     "procedural",
 ]
 
+METRICS = ("exact", "rougeL")
+MAX_EXAMPLES = 200  # labelled ones that a user's file may hold
+
 
 @dataclass(frozen=True)
 class Example:
@@ -80,8 +83,13 @@ def read_tasks(path: Path) -> list[Task]:
         name = record["task"]
         if Path(name).name != name:
             raise InputError(f"{path / 'tasks.jsonl'}: {name!r} is not a task name")
-        if name not in descriptions:
-            raise InputError(f"{path / 'descriptions.json'} has no descriptions of {name}")
+        wordings = descriptions.get(name)
+        if not isinstance(wordings, dict) or not all(wordings.get(part) for part in ("train", "held_out")):
+            raise InputError(f"{path / 'descriptions.json'} must have train and held_out descriptions of {name}")
+        if record["metric"] not in METRICS:
+            raise InputError(
+                f"{path / 'tasks.jsonl'}: unknown metric {record['metric']!r}", f"use {', '.join(METRICS)}"
+            )
         examples = read_jsonl(path / "examples" / f"{name}.jsonl", ("input", "output", "split"))
         tasks.append(
             Task(
@@ -93,8 +101,8 @@ def read_tasks(path: Path) -> list[Task]:
                 record.get("split", "train"),
                 tuple(_example(e) for e in examples if e["split"] == "train"),
                 tuple(_example(e) for e in examples if e["split"] == "test"),
-                tuple(descriptions[name]["train"]),
-                tuple(descriptions[name]["held_out"]),
+                tuple(wordings["train"]),
+                tuple(wordings["held_out"]),
             )
         )
     return tasks
@@ -104,7 +112,7 @@ def _example(record: dict[str, Any]) -> Example:
     return Example(record["input"], tuple(dict.fromkeys([record["output"], *record.get("references", [])])))
 
 
-def read_examples(source: str, limit: int | None = None) -> list[Example]:
+def read_examples(source: str, limit: int | None = MAX_EXAMPLES) -> list[Example]:
     """Labelled examples of a JSONL file: objects with ``input`` and ``output``; further fields are ignored.
 
     Raises:

@@ -28,11 +28,13 @@ _LABEL = re.compile(
     r"( (description|instruction|in one sentence|for the assistant))*\s*:\s*",
     re.IGNORECASE,
 )
-_PREAMBLE = re.compile(r"((sure|certainly|of course|okay|ok)\b[,.!: ]*)?(here('s| is)\b[^:]*:\s*)?", re.IGNORECASE)
+_PREAMBLE = re.compile(r"((sure|certainly|of course|okay|ok)\b[,.!:]+ *)?(here('s| is)\b[^:]*:\s*)?", re.IGNORECASE)
 _LIST_MARK = re.compile(r"([-*\u2022#>]+|\d+[.)])\s+")
 _QUOTES = "\"'`*\u201c\u201d\u2018\u2019\u00ab\u00bb "
 # The end of a sentence and the start of another; not the dots of "e.g. X" or "U.S. X".
-_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<![A-Z]\.)[\"'\u201d\u2019]?\s+(?=[\"'\u201c]?[A-Z])")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<![A-Z]\.)(?<!\bMr\.)(?<!\bDr\.)(?<!\bMs\.)(?<!\bMrs\.)[\"'\u201d\u2019]?\s+(?=[\"'\u201c]?[A-Z])"
+)
 
 
 def describe_messages(examples: Sequence[Example]) -> list[Message]:

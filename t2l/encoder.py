@@ -1,6 +1,7 @@
 """Sentence encoders: descriptions in, context features out."""
 
 import importlib.util
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +149,7 @@ class DescriptionCache:
                 t: row.half().contiguous() for t, row in zip(batch, encode_descriptions(encoder, batch), strict=True)
             }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
+        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")  # several processes of a run may come here
         save_file(self.rows, temporary)
         temporary.replace(self.path)
 

@@ -116,7 +116,7 @@ def evaluate_tasks(
     config = config or TasksEvalConfig()
     if not tasks:
         raise InputError("no task of that split")
-    trainable = [task.name for task in tasks if task.train]
+    trainable = [task.name for task in tasks if _short_training_examples(base, task, config)] if config.oracle else []
     oracles = set(Random(f"{config.seed}/oracle").sample(trainable, min(config.oracle, len(trainable))))
     multitask = multitask.to(base.device) if multitask else None
     measured: list[_Measured] = []
@@ -193,10 +193,13 @@ def _described(description: str, text: str) -> list[dict[str, str]]:
 
 def _oracle(model: T2LModel, base: BaseModel, task: Task, r: int, config: TasksEvalConfig) -> LoraWeights:
     """A LoRA with the adapter's layers, trained on the task's examples."""
-    examples = [e for e in task.train if len(base.tokenizer(e.input)["input_ids"]) <= config.max_input_tokens]
-    targets = model.config.hypernetwork.targets
+    examples, targets = _short_training_examples(base, task, config), model.config.hypernetwork.targets
     weights, _ = train_oracle(base, targets, r, examples, config.oracle_training, config.seed)
     return weights.to(base.device)
+
+
+def _short_training_examples(base: BaseModel, task: Task, config: TasksEvalConfig) -> list[Example]:
+    return [e for e in task.train if len(base.tokenizer(e.input)["input_ids"]) <= config.max_input_tokens]
 
 
 def _averaged(scores: Sequence[ExampleScores]) -> ExampleScores:
@@ -239,6 +242,7 @@ def _summary(measured: list[_Measured], config: TasksEvalConfig, facts: dict[str
 
     pairs = [("adapter", other) for other in COMPARED if other in modes]
     pairs += [("oracle", "adapter")] if "oracle" in modes else []
+    pairs += [("random", "multitask")] if "multitask" in modes else []
     return TasksResult(
         tasks=tables,
         modes={mode: {metric: interval(metric, mode) for metric in METRICS} for mode in modes},

@@ -87,14 +87,16 @@ def write_task_adapter(
     description: str,
     output: Path,
     options: TaskAdapterOptions,
+    distance: float | None = None,
     pick: dict[str, Any] | None = None,
 ) -> int:
     """Write one generated adapter; returns the size of its weights in bytes.
 
     Args:
-        pick: how it was chosen, for its provenance.
+        distance: of the description from those of the training, for the provenance.
+        pick: how it was chosen, likewise.
     """
-    source = {"description": description, "text_encoder": model.config.text_encoder}
+    source = {"description": description, "text_encoder": model.config.text_encoder, "distance": distance}
     return publish_adapter(
         output,
         weights.scaled(options.scale),
@@ -140,7 +142,7 @@ def publish_result(
 ) -> TaskAdapterResult:
     """Write a generated adapter and report it."""
     with stages("write"):
-        size = write_task_adapter(model, weights, description, output, options, pick)
+        size = write_task_adapter(model, weights, description, output, options, distance, pick)
     return TaskAdapterResult(
         adapter=str(output),
         base_model=model.config.base.name_or_path,
@@ -179,7 +181,8 @@ def generate_task_adapters(
     with whole_directory(output, force=options.force, what="directory of adapters") as temporary:
         for request, weights, distance in _generated(model, encoder, requests, stages):
             with stages("write"):
-                written = write_task_adapter(model, weights, request.description, temporary / request.name, options)
+                made = temporary / request.name
+                written = write_task_adapter(model, weights, request.description, made, options, distance)
             target = str(output / request.name)
             adapters.append(BatchAdapter(target, request.description, weights.r, written, distance))
             if on_progress:

@@ -1,5 +1,6 @@
 """Several candidates of an adapter; the one with the smallest loss on a few labelled examples is kept."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +18,6 @@ from t2l.scoring import example_losses
 
 if TYPE_CHECKING:
     from t2l.encoder import TextEncoder
-
-MAX_EXAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -118,12 +117,14 @@ def pick_adapter(
     base_loss = _mean(example_losses(base, examples, None))
     candidates: list[Candidate] = []
     best: LoraWeights | None = None
+    chosen = 0
     for index, (description, row) in enumerate(zip(descriptions, encoded, strict=True)):
         for number, features in enumerate(candidate_rows(row, config, index)):
             # One at a time: all candidates of a large base model would not fit in memory together.
             weights = model.generate_from_rows([features], [description])[0]
             loss = _mean(example_losses(base, examples, weights.scaled(scale)))
-            if best is None or loss < min(c.loss for c in candidates):
+            # Not a number: an update that is too large for the base model's precision.
+            if best is None or loss < candidates[chosen].loss or math.isnan(candidates[chosen].loss):
                 best, chosen = weights, len(candidates)
             candidates.append(Candidate(description, config.noise if number else 0.0, loss))
             if on_progress:

@@ -10,6 +10,7 @@ from shared.paths import ADAPTERS_FILE, default_name
 
 # A name becomes a directory: no separators, no leading dot or hyphen.
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
+_MAX_BYTES = 200  # file systems take 255, and a temporary directory's name is longer
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def _check(record: dict[str, Any], where: str) -> None:
     description, name = record["description"], record.get("name", "x")
     if not isinstance(description, str) or not description.strip():
         raise InputError(f"{where}: the description must be a text that is not empty")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() == ADAPTERS_FILE:
+    named = isinstance(name, str) and _NAME.fullmatch(name) and len(name.encode()) <= _MAX_BYTES
+    if not named or name.lower() == ADAPTERS_FILE:
         raise InputError(
             f"{where}: {name!r} cannot be a directory name",
             "use letters, digits, - + _ and ., at most 100, beginning with a letter or digit",

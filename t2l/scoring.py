@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from shared.base_model import BaseModel
 from shared.errors import InputError
-from shared.evaluation import exact_match, rouge_l
+from shared.evaluation import output_match, rouge_l
 from shared.generation import GenerationConfig, Message, chat_ids, generate, pad_batch
 from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
@@ -42,7 +43,9 @@ def score_examples(
     base: BaseModel, task: Task, examples: Sequence[Example], setting: Setting, batch_size: int = 16
 ) -> ExampleScores:
     """Score examples of a task, in their order; the metric is the task's own."""
-    metric = exact_match if task.metric == "exact" else rouge_l
+    # Generated tasks are often about case or punctuation and have one right output, to the letter.
+    match = partial(output_match, verbatim=task.family == "procedural")
+    metric = match if task.metric == "exact" else rouge_l
     longest = max(len(output_ids(base, output)) for e in examples for output in e.outputs)
     config = GenerationConfig(max_new_tokens=min(MAX_NEW_TOKENS, longest + _SPARE_TOKENS))
     prompts = [chat_ids(base, setting.messages(e.input)) for e in examples]

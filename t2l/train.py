@@ -278,6 +278,7 @@ def train_t2l(
         reporter=reporter,
         mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
         cpu=base.device.type == "cpu",
+        described=config.to_dict(),
     )
     distances = training_distances(tasks, cache)
     return built, trainable, replace(result, files=distances.files() if distances else {})

@@ -35,21 +35,20 @@ def compare(
     Example: hyperlora compare brief.pdf --questions questions.jsonl
     """
     output.configure(json_output=json, quiet=quiet)
+    from d2l.docqa import read_questions
     from d2l.reader import read_document
     from shared.errors import InputError
-    from shared.jsonl import read_jsonl
 
     wanted = [approach.strip() for approach in approaches.split(",")]
     for approach in wanted:
         if approach not in APPROACHES:
             raise InputError(f"unknown approach {approach!r}", f"use {', '.join(APPROACHES)}")
-    records = read_jsonl(questions, ("question", "answer"))[:limit]
+    asked = read_questions(questions)[:limit]
     with spinner("reading"):
         document = read_document(file)
     name, model = load_d2l(hypernet, base, device, dtype)
     from d2l.compare import compare as run
     from d2l.distill import DistillConfig
-    from d2l.docqa import QA
 
     if "retrieval" in wanted:
         from t2l.encoder import load_text_encoder
@@ -58,7 +57,7 @@ def compare(
     result = run(
         model,
         document.text,
-        [QA(r["question"], tuple(r.get("answers") or [r["answer"]])) for r in records],
+        asked,
         embed=lambda texts: encoder.encode(texts, convert_to_tensor=True, normalize_embeddings=True).cpu(),
         approaches=wanted,
         retrieved=retrieved,

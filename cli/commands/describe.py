@@ -38,7 +38,7 @@ def describe(
     output.configure(json_output=json, quiet=quiet)
     from t2l.data import read_examples
 
-    examples = read_examples(file)
+    examples = read_examples(file, limit=None)
     loaded = load_base(base, device, dtype, load_in_4bit=load_in_4bit)
     from t2l.describe import MAX_EXAMPLES, describe_examples
 

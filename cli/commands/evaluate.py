@@ -74,10 +74,19 @@ def docqa(
         text += "\n" + output.table("by context length in tokens and by kind of question", columns, rows)
     if result.adapter_over_context is not None:
         text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}"
-    gaps = {"NLL": result.gap_closed, "F1": result.f1_gap_closed, "exact match": result.em_gap_closed}
+        if result.adapter_over_context > 1:
+            text += ": the adapter also learned the answers' form, compare it with context+bias"
+    gaps = {
+        "NLL": result.gap_closed,
+        "F1": result.f1_gap_closed,
+        "exact match": result.em_gap_closed,
+        "recall": result.recall_gap_closed,
+    }
     closed = [f"{name} {share:.2f}" for name, share in gaps.items() if share is not None]
     if closed:
         text += f"\ngap from other to context+bias closed: {', '.join(closed)}"
+    if result.skipped:
+        output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
     output.result(text, result.to_dict())
 
 
@@ -109,7 +118,7 @@ def niah(
     Example: hyperlora eval niah --lengths 128,1024,8192 --plot niah.png
     """
     output.configure(json_output=json, quiet=quiet)
-    from cli.plots import niah_heatmap, require_matplotlib
+    from cli.plots import check_plot, niah_heatmap
     from shared.errors import InputError
 
     try:
@@ -117,8 +126,7 @@ def niah(
     except ValueError:
         raise InputError(f"--lengths {lengths!r} is no list of numbers", "for example --lengths 128,1024") from None
     size_limit = options.parse_bytes(max_bytes)
-    if plot is not None:
-        require_matplotlib()
+    check_plot(plot)
     prose = None
     if haystack is not None:
         from d2l.reader import read_document
@@ -144,10 +152,10 @@ def niah(
         )
     title = f"needle in a haystack: {depths * samples} documents per length"
     rows = [[str(length), s["rank"], s["adapter"], s["context"]] for length, s in result.lengths.items()]
+    output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
     if plot is not None:
         niah_heatmap(result.cells, plot, f"{name}, {'real prose' if haystack else 'noise'}")
         output.note(f"heat map: {plot}")
-    output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
 
 
 def general(

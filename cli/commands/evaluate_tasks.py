@@ -72,7 +72,7 @@ def tasks(
     Example: hyperlora eval tasks --data tasks --split held_out
     """
     output.configure(json_output=json, quiet=quiet)
-    from cli.plots import require_matplotlib, task_differences
+    from cli.plots import check_plot, task_differences
     from shared.errors import InputError
     from shared.registry import find_hypernetwork
 
@@ -80,8 +80,7 @@ def tasks(
         raise InputError(f"unknown split {split!r}", f"use {', '.join(SPLITS)}")
     if data is None and not split.startswith("procedural"):
         raise InputError(f"--split {split} needs --data", "or use --split procedural, whose tasks are generated")
-    if plot is not None:
-        require_matplotlib()
+    check_plot(plot)
     pool = _tasks_of(data, split, procedural_tasks)
     from random import Random
 
@@ -124,17 +123,17 @@ def tasks(
                 "multitask": multitask,
             },
         )
+    columns = ["score", "balanced", "label", "label, balanced"]
+    title = f"{len(result.tasks)} tasks ({split}), {result.examples} examples; mean [95% interval]"
+    text = output.table(title, ["mode", *columns], _rows(result.modes))
+    text += "\n" + output.table("paired differences", ["modes", *columns], _rows(result.differences))
+    output.result(text, result.to_dict())
     if plot is not None:
         compared = [mode for mode in ("base+description", "multitask") if mode in result.modes]
         task_differences(
             {f"adapter - {mode}": _by_task(result, mode) for mode in compared}, plot, f"{entry.name}, tasks: {split}"
         )
         output.note(f"differences by task: {plot}")
-    columns = ["score", "balanced", "label", "label, balanced"]
-    title = f"{len(result.tasks)} tasks ({split}), {result.examples} examples; mean [95% interval]"
-    text = output.table(title, ["mode", *columns], _rows(result.modes))
-    text += "\n" + output.table("paired differences", ["modes", *columns], _rows(result.differences))
-    output.result(text, result.to_dict())
 
 
 def _tasks_of(data: Path | None, split: str, procedural: int) -> "list[Task]":

@@ -112,6 +112,10 @@ def t2l(
         from t2l.requests import adapter_name
 
         target = output_dir or Path(adapter_name(texts[0]))
+    if pick is not None:
+        from t2l.data import read_examples
+
+        examples = read_examples(pick)
     check_output(target, force=force, what="adapter" if batch is None else "directory of adapters")
     entry = find_hypernetwork(hypernet, "t2l")
     with stages("import"), spinner("importing"):
@@ -125,10 +129,8 @@ def t2l(
         from t2l.generate import TaskAdapterOptions, generate_task_adapter, generate_task_adapters
         from t2l.model import T2LModel
     if pick is not None:
-        from t2l.data import read_examples
-        from t2l.pick import MAX_EXAMPLES, PickConfig
+        from t2l.pick import PickConfig
 
-        examples = read_examples(pick, MAX_EXAMPLES)
         picking = PickConfig(_CANDIDATES if n is None else n, _NOISE if noise is None else noise, seed)
     with stages("load"), spinner("loading the hypernetwork"):
         model = T2LModel.from_pretrained(entry.path)
@@ -156,8 +158,7 @@ def t2l(
     else:
         result = generate_task_adapter(model, encoder, texts[0], target, written, stages)
     output.note(f"rank {result.rank}, {result.bytes / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s")
-    if result.distance is not None:
-        output.note(_distance_note(result))
+    _report_distance(result)
     output.result(result.adapter, result)
     output.next_step(f'hyperlora ask {result.adapter} "AN INPUT OF YOUR TASK" --compare')
 
@@ -230,14 +231,18 @@ def _pick(
     )
 
 
-def _distance_note(result: "TaskAdapterResult") -> str:
+def _report_distance(result: "TaskAdapterResult") -> None:
     """How near the description is to the training, as a warning where that is far."""
+    if result.distance is None:
+        output.note(f"{result.hypernetwork} does not say which descriptions it was trained on")
+        return
     within = f"95% of unseen wordings of its own tasks are within {result.distance_threshold:.2f}"
     if result.distance <= result.distance_threshold:
-        return f"distance {result.distance:.2f} from the nearest training description ({within})"
-    return (
-        f"warning: this description is far from what {result.hypernetwork} was trained on (distance "
-        f"{result.distance:.2f}; {within}): test the adapter before you rely on it"
+        output.note(f"distance {result.distance:.2f} from the nearest training description ({within})")
+        return
+    output.warning(
+        f"this description is far from what {result.hypernetwork} was trained on (distance {result.distance:.2f}; "
+        f"{within}): test the adapter before you rely on it"
     )
 
 
@@ -250,8 +255,8 @@ def _report_batch(result: "BatchResult") -> None:
     far = [Path(e.adapter).name for e in result.adapters if (e.distance or 0) > (result.distance_threshold or 2)]
     if far:
         names = ", ".join(far[:5]) + (", ..." if len(far) > 5 else "")
-        output.note(
-            f"warning: {len(far)} of {len(result.adapters)} descriptions are far from what {result.hypernetwork} was "
+        output.warning(
+            f"{len(far)} of {len(result.adapters)} descriptions are far from what {result.hypernetwork} was "
             f"trained on (distance above {result.distance_threshold:.2f}; 95% of unseen wordings of its own tasks are "
             f"within): {names}: test these adapters before you rely on them"
         )

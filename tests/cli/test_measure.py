@@ -32,6 +32,12 @@ def test_niah_counts_and_plots(hyperlora, d2l_hypernet, tmp_path):
     assert prose.exit_code == 0 and json.loads(prose.stdout)["provenance"]["haystack"] == "prose.txt"
 
 
+def test_a_plot_that_cannot_be_written_fails_before_the_work(hyperlora, d2l_hypernet):
+    for path, reason in (("x.txt", "must end in"), ("missing/x.png", "does not exist")):
+        failed = hyperlora("eval", "niah", "--plot", path, "--hypernet", d2l_hypernet)
+        assert failed.exit_code == 2 and reason in failed.stderr
+
+
 def test_plot_without_matplotlib_fails_before_the_work(hyperlora, d2l_hypernet, monkeypatch):
     import importlib.util
 
@@ -113,3 +119,37 @@ def test_a_second_run_uses_encoded_chunks(hyperlora, d2l_hypernet, document, mon
     document.write_text(document.read_text() + "The gate is red.\n")
     edited = hyperlora(*command[:-1])
     assert "documents: 1 replaced" in edited.stderr
+
+
+def test_docqa_with_one_context_has_no_other(hyperlora, d2l_hypernet, tmp_path):
+    record = {"context": "The ferry leaves at six.", "question": "When?", "answers": ["six"]}
+    (tmp_path / "q.jsonl").write_text(json.dumps(record))
+    command = ["eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--dtype", "float32", "--nll-only"]
+    done = hyperlora(*command, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert set(report["modes"]) == {"none", "bias", "adapter", "context", "context+bias"}
+    assert report["gap_closed"] is None
+    (tmp_path / "q.jsonl").write_text(json.dumps(record | {"context": "long " * 4000}))
+    refused = hyperlora(*command)
+    assert refused.exit_code == 2 and "window" in refused.stderr
+
+
+@pytest.mark.parametrize("answers", [{"answers": "Paris"}, {"answers": []}, {"answer": " "}, {}])
+def test_answers_are_checked(hyperlora, tmp_path, answers):
+    (tmp_path / "q.jsonl").write_text(json.dumps({"context": "c", "question": "Where?"} | answers))
+    (tmp_path / "d.txt").write_text("A document.")
+    for command in (["eval", "docqa", "--data", "q.jsonl"], ["compare", "d.txt", "--questions", "q.jsonl"]):
+        failed = hyperlora(*command)
+        assert failed.exit_code == 2 and "line 1: needs an answer" in failed.stderr
+
+
+def test_the_gap_needs_a_better_end():
+    from d2l.evaluate import ModeScores, _closed
+
+    def modes(other, adapter, full):
+        values = {"other": other, "adapter": adapter, "context+bias": full}
+        return {name: ModeScores(value, value, value, value) for name, value in values.items()}
+
+    assert _closed(modes(4.0, 3.0, 2.0), "nll") == 0.5 and _closed(modes(4.0, 3.0, 5.0), "nll") is None
+    assert _closed(modes(0.0, 0.2, 0.4), "f1") == 0.5 and _closed(modes(0.4, 0.2, 0.4), "f1") is None

@@ -198,9 +198,12 @@ def test_first_tokens_can_weigh_more(tiny_base):
         for weight in (1.0, 5.0)
     )
     with torch.no_grad():
-        losses, rows = plain(batch), model.hypernetwork.combine(
-            model.hypernetwork(encode_chunks(tiny_base, model.config, batch.chunks).features), 4
-        ).index_select(batch.context_index)
+        losses, rows = (
+            plain(batch),
+            model.hypernetwork.combine(
+                model.hypernetwork(encode_chunks(tiny_base, model.config, batch.chunks).features), 4
+            ).index_select(batch.context_index),
+        )
         with apply_lora(tiny_base.model, rows):
             logits = logits_at(tiny_base, batch.ids, batch.mask, batch.targets)
         each = torch.nn.functional.cross_entropy(logits, batch.ids[batch.targets], reduction="none")
@@ -213,7 +216,9 @@ def test_first_tokens_can_weigh_more(tiny_base):
 
 
 def test_questions_without_an_answer_can_be_left_out(tiny_base):
-    config = D2LDataConfig(chunks_per_step=64, max_chunks=1, questions_per_chunk=6, real=0, needles=0)
+    config = D2LDataConfig(
+        chunks_per_step=64, max_chunks=1, questions_per_chunk=6, max_answer_tokens=200, real=0, needles=0
+    )
     asked = [D2LData(config.replace(unanswerable=share), tiny_base, 300).batch(0) for share in (1.0, 0.0)]
     all_of_them, answerable = (
         [tiny_base.tokenizer.decode(ids[t]) for ids, t in zip(b.ids, b.targets, strict=True)] for b in asked
@@ -306,7 +311,7 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation
     records = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r["kind"] == "train"] == [1, 2, 3, 4]
     assert {r["step"] for r in records if r["kind"] == "eval"} == {2, 4}
-    with pytest.raises(InputError, match="another lr"):
+    with pytest.raises(InputError, match="another training.lr"):
         train_d2l(train_config(accumulation=accumulation, lr=0.5), tiny_base, tmp_path / "parts")
 
 

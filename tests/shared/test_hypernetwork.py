@@ -216,28 +216,40 @@ def test_configs_are_strict(change):
 
 
 def test_a_grown_hypernetwork_starts_as_the_smaller_one(tmp_path):
-    """A layer more and a longer horizon: the old layers write what they wrote, to float32 rounding."""
-    small, config = build(CONFIGS["grounded"], seed=1), CONFIGS["grounded"]
+    """A layer more in front and a longer horizon: the old layers write what they wrote."""
+    later = tuple(dataclasses.replace(t, layer=t.layer + 1, name=t.name.replace("1", "2")) for t in targets())
+    config = dataclasses.replace(CONFIGS["grounded"], targets=later)
+    small = build(config, seed=1)
     described = {"kind": "d2l", "hypernetwork": config.to_dict()}
     save_checkpoint(tmp_path / "small", described, small.state_dict(), card="", dtype="float32")
-    grown = HyperNetwork(
-        dataclasses.replace(
-            config, targets=targets(layers=3), grounded=dataclasses.replace(config.grounded, horizon=4)
-        )
-    ).eval()
+    first = TargetConfig("model.layers.first", 0, "down_proj", 48, 32)
+    longer = dataclasses.replace(config.grounded, horizon=4)
+    grown = HyperNetwork(dataclasses.replace(config, targets=(first, *later), grounded=longer)).eval()
     new = {key: value.clone() for key, value in grown.state_dict().items()}
     grow_from(tmp_path / "small", grown)
     # Factors of the old layers from the same keys; the salience of a horizon that starts at one token cancels.
     source = features(grown.config)
-    old = small(dataclasses.replace(source, grounded=_first_layers(source.grounded, 2)))
-    assert_same(old, LoraWeights({name: grown(source)[name] for name in old}), rtol=1e-4, atol=1e-5)
+    keys = {"down_proj": source.grounded.keys["down_proj"][:, 1:]}
+    old = small(dataclasses.replace(source, grounded=dataclasses.replace(source.grounded, keys=keys)))
+    written = grown(source)
+    assert_same(old, LoraWeights({name: written[name] for name in old}), rtol=1e-4, atol=1e-5)
     bias, grown_bias = small.bias(), grown.bias()
     assert_same(bias, LoraWeights({name: grown_bias[name] for name in bias}))
-    assert torch.equal(grown.grounded_head.log_gain[2], new["grounded_head.log_gain"][2])
+    for key in ("grounded_head.log_gain", "perceiver.decoder.latents", "grounded_head.whitening_down_proj"):
+        assert torch.equal(grown.state_dict()[key][0], new[key][0])
     same = HyperNetwork(config)
     grow_from(tmp_path / "small", same)
     assert all(torch.equal(value, small.state_dict()[key]) for key, value in same.state_dict().items())
 
 
-def _first_layers(source, count):
-    return dataclasses.replace(source, keys={module: keys[:, :count] for module, keys in source.keys.items()})
+def test_growing_keeps_a_calibration_of_another_rank_and_refuses_other_modules(tmp_path):
+    config = CONFIGS["grounded"]
+    described = {"kind": "d2l", "hypernetwork": config.to_dict()}
+    save_checkpoint(tmp_path / "small", described, build(config, seed=1).state_dict(), card="", dtype="float32")
+    wider = build(dataclasses.replace(config, grounded=dataclasses.replace(config.grounded, whitening_rank=6)))
+    own = wider.grounded_head.whitening_down_proj.clone()
+    grow_from(tmp_path / "small", wider)
+    assert torch.equal(wider.grounded_head.whitening_down_proj, own)
+    for other in (CONFIGS["linear"], dataclasses.replace(config, targets=targets(("up_proj",)))):
+        with pytest.raises(InputError, match="cannot start this run"):
+            grow_from(tmp_path / "small", HyperNetwork(other))

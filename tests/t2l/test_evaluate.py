@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from shared.errors import InputError
 from shared.evaluation import exact_match
 from shared.generation import chat_ids
 from shared.lora_layer import apply_lora
@@ -45,6 +46,16 @@ def test_label_likelihoods_equal_each_label_alone(kind, request, encoder):
                     logits = logits_at(base, ids, torch.ones_like(positions), positions)
                 expected = -torch.nn.functional.cross_entropy(logits, torch.tensor(label), reduction="sum")
                 assert table[row, column].item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_a_task_without_a_short_training_example_gets_no_oracle(tiny_base, encoder):
+    """It once looked for examples for ever."""
+    tasks = [make_task("one"), make_task("two")]
+    config = TasksEvalConfig(limit=1, max_input_tokens=1, oracle=2)
+    with pytest.raises(InputError, match="short enough"):
+        evaluate_tasks(make_model(tiny_base), encoder, tiny_base, tasks, config)
+    with pytest.raises(InputError, match="short enough"):
+        train_oracle(tiny_base, (), 1, [], OracleConfig(steps=1))
 
 
 def test_labels_of_one_token(tiny_base):
