@@ -20,6 +20,7 @@ _OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
 _NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
 # Requests to recite: a passage of so many words is given, as many are wanted.
 _PASSAGE_WORDS = 12
+_RECITED = 0.25  # share of reconstructions among them
 _CONTINUE = (
     "Continue the text: {}",
     'How does the passage "{}" go on?',
@@ -43,7 +44,8 @@ class D2LDataConfig(Config):
         haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
         unanswerable: share of the questions without an answer in their document that are asked.
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
-        continued: share of chunks with one more request, to continue a passage of theirs word for word.
+        continued: share of chunks with one more request, to continue a passage of theirs word for word, or to recite
+            the beginning.
         stated: share of the questions without a request for a short answer whose target is a whole sentence that
             names what was asked about (where there is one).
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
@@ -116,11 +118,13 @@ class D2LData:
         chunk_tokens: int,
         split: str = "train",
         with_teacher: bool = False,
+        own_answers: list[str] | None = None,
     ) -> None:
+        """own_answers: the base's answers to ``UNRELATED``, where another ``D2LData`` has asked for them already."""
         self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
         self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
-        self.own_answers: list[str] = []
-        if config.unrelated:
+        self.own_answers: list[str] = own_answers or []
+        if config.unrelated and not own_answers:
             prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
             brief = GenerationConfig(max_new_tokens=config.max_answer_tokens - 1)
             for start in range(0, len(prompts), _OWN_ANSWERS_AT_A_TIME):
@@ -188,9 +192,14 @@ class D2LData:
                 parts += self._cut(context)[:1]
         return parts
 
-    def _continuation(self, rng: random.Random, chunk: Chunk) -> QA:
-        """A passage of a chunk with the words behind it as its answer; the whole chunk where it is too short to cut."""
+    def _continuation(self, rng: random.Random, chunk: Chunk, alone: bool) -> QA:
+        """A passage of a chunk with the words behind it as its answer.
+
+        Of a chunk that is a context ``alone``, often its beginning instead; of one that is too short to cut, all.
+        """
         words = self.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split()
+        if alone and rng.random() < _RECITED:
+            return QA(rng.choice(_RECITE), (" ".join(words[: 3 * _PASSAGE_WORDS]),), "reconstruction")
         start = rng.randint(0, max(0, len(words) - 2 * _PASSAGE_WORDS))
         passage = " ".join(words[start : start + _PASSAGE_WORDS])
         rest = words[start + _PASSAGE_WORDS : start + 2 * _PASSAGE_WORDS]
@@ -219,7 +228,7 @@ class D2LData:
                 own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
                 questions.append((own, None, False))  # as it was asked when the base gave this answer
             if config.continued and rng.random() < config.continued:
-                questions.append((self._continuation(rng, part.chunk), system, False))
+                questions.append((self._continuation(rng, part.chunk, per_context == 1), system, False))
             for qa, system_message, short in questions:
                 stated = not short and qa.stated and rng.random() < config.stated
                 prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))

@@ -233,7 +233,8 @@ def train_d2l(
             grow_from(Path(config.initial), hypernetwork)
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)
-    held_out = D2LData(config.data.replace(docqa=None), base, built.chunk_tokens, split="validation")
+    synthetic = config.data.replace(docqa=None)
+    held_out = D2LData(synthetic, base, built.chunk_tokens, split="validation", own_answers=data.own_answers)
     batches = [held_out.batch(step).to(base.device) for step in range(4)]
 
     def evaluate() -> Mapping[str, float]:

@@ -58,9 +58,15 @@ class ReconstructionModule(nn.Module):
 
 
 def reconstruction_batches(
-    adapters: Path, tasks: list[Task], cache: DescriptionCache, config: T2LDataConfig, features: str, names: list[str]
+    adapters: Path,
+    tasks: list[Task],
+    cache: DescriptionCache,
+    config: T2LDataConfig,
+    features: str,
+    names: list[str],
+    split: str = "train",
 ):
-    """A function that makes batch number i from a folder of adapters.
+    """A function that makes batch number i from a folder of adapters; of ``test`` with unseen descriptions of them.
 
     Raises:
         InputError: no adapter of any task, or adapters of another shape.
@@ -73,9 +79,10 @@ def reconstruction_batches(
             raise InputError(f"the adapter {adapters / task.name} does not have the hypernetwork's layers and rank")
 
     def make_batch(step: int) -> ReconstructionBatch:
-        rng = random.Random(f"{config.seed}/reconstruction/{step}")
+        rng = random.Random(f"{config.seed}/reconstruction/{split}/{step}")
         chosen = rng.sample(pairs, min(config.tasks_per_step, len(pairs)))
-        descriptions = [rng.choice(task.descriptions) for task, _ in chosen]
+        unseen = split == "test"
+        descriptions = [rng.choice(t.held_out_descriptions if unseen else t.descriptions) for t, _ in chosen]
         one_rank = [LoraWeights({n: w[n] for n in names}) for _, w in chosen]
         stacked = LoraWeights(
             {

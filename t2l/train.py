@@ -252,11 +252,11 @@ def train_t2l(
         if not config.objective.adapters:
             raise InputError("objective.adapters must name the folder of adapters to reconstruct")
         names = [t.name for t in built.hypernetwork.targets]
-        make_batch = reconstruction_batches(
-            Path(config.objective.adapters), tasks, cache, config.data, built.features, names
-        )
+        arguments = (Path(config.objective.adapters), tasks, cache, config.data, built.features, names)
+        make_batch = reconstruction_batches(*arguments)
         module: nn.Module = ReconstructionModule(trainable)
-        held_out = [make_batch(-1 - step).to(base.device) for step in range(2)]
+        unseen = reconstruction_batches(*arguments, split="test")
+        held_out = [unseen(step).to(base.device) for step in range(2)]
     else:
         make_batch = T2LData(config.data, tasks, cache, base, built.features).batch
         module = T2LTrainingModule(trainable, base, config.objective)

@@ -9,7 +9,7 @@ import torch
 
 from d2l.chunking import chunk_text
 from d2l.config import D2LConfig, EncoderConfig
-from d2l.data import D2LData, D2LDataConfig
+from d2l.data import _RECITE, D2LData, D2LDataConfig
 from d2l.docqa import read_docqa
 from d2l.encoder import encode_chunks
 from d2l.model import D2LModel, batches
@@ -248,17 +248,22 @@ def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
 
 def test_passages_are_continued_word_for_word(tiny_base):
     config = D2LDataConfig(
-        chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, continued=1.0, max_answer_tokens=400
+        chunks_per_step=16, max_chunks=1, questions_per_chunk=1, real=0, continued=1.0, max_answer_tokens=400
     )
-    batch = D2LData(config, tiny_base, 300).batch(0)
-    assert len(batch.ids) == 8  # one question on each of four chunks, and one passage
-    for row in (1, 3, 5, 7):
+    batch, recited = D2LData(config, tiny_base, 300).batch(0), 0
+    assert len(batch.ids) == 32  # one question on each of sixteen chunks, and one passage
+    for row in range(1, 32, 2):
         chunk = batch.chunks[row // 2]
         text = " ".join(tiny_base.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split())
         target = tiny_base.tokenizer.decode(batch.ids[row][batch.targets[row]], skip_special_tokens=True)
         prompt = tiny_base.tokenizer.decode(batch.ids[row][batch.mask[row]]).removesuffix(target)
+        if text.startswith(target):
+            recited += 1
+            assert len(target.split()) == min(36, len(text.split())) and any(ask in prompt for ask in _RECITE)
+            continue
         passage = text[: text.index(target)].split()[-12:]
         assert 1 <= len(target.split()) <= 12 and " ".join(passage) in prompt
+    assert 0 < recited < 8
 
 
 def test_real_documents_have_as_many_chunks_as_they_are_long(tiny_base, tmp_path):

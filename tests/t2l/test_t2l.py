@@ -1,6 +1,8 @@
 """Descriptions through the whole T2L path, with the embedded sentence encoder and a tiny base model."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +12,12 @@ from shared.errors import InputError
 from shared.lora_layer import apply_lora
 from shared.losses import logits_at
 from shared.training import TrainingConfig
+from t2l.baselines import OracleConfig
 from t2l.batches import T2LData, T2LDataConfig
 from t2l.data import read_tasks
 from t2l.encoder import DescriptionCache, encode_descriptions, finish_sentence, load_text_encoder, stack_features
 from t2l.model import T2LModel
-from t2l.reconstruction import ReconstructionBatch, ReconstructionModule
+from t2l.reconstruction import ReconstructionBatch, ReconstructionModule, reconstruction_batches
 from t2l.train import T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
 
 PERCEIVER = {
@@ -191,6 +194,31 @@ def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_d
     _, _, result = train_t2l(config, tiny_base, tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert result.metrics["loss"] < 0.7 * json.loads(lines[0])["loss"]
+
+
+def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(tiny_base, tasks_dir, tmp_path, encoder):
+    """benchmarks/oracles.py writes what the mode reads; the held-out batches have other wordings."""
+    path = Path(__file__).parents[2] / "benchmarks" / "oracles.py"
+    spec = importlib.util.spec_from_file_location("oracles", path)
+    oracles = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(oracles)
+    network = make_model(tiny_base).config.hypernetwork
+    tasks = [t for t in read_tasks(tasks_dir) if t.split == "train"]
+    rank = network.r + network.bias_r
+    arguments = (tiny_base, oracles.short_examples(tiny_base, tasks, 200), network.targets, rank, tmp_path / "oracles")
+    written = oracles.write_oracles(*arguments, OracleConfig(steps=2))
+    assert {path.name for path in written} == {t.name for t in tasks}
+    assert not oracles.write_oracles(*arguments, OracleConfig(steps=2))
+    assert not oracles.short_examples(tiny_base, tasks, 1)[0].train
+    cache = DescriptionCache(tmp_path / "c.safetensors")
+    cache.add(encoder, [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)])
+    names = [t.name for t in network.targets]
+    config = T2LDataConfig(tasks_per_step=1)
+    for split in ("train", "test"):
+        batch = reconstruction_batches(tmp_path / "oracles", tasks, cache, config, "tokens", names, split)(3)
+        texts = [t for task in tasks for t in (task.descriptions if split == "train" else task.held_out_descriptions)]
+        used = batch.features.hidden_states
+        assert sum(torch.equal(cache.features([t], "tokens").hidden_states, used) for t in texts) == 1
 
 
 def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path):
