@@ -127,7 +127,8 @@ class T2LTrainConfig(Config):
     @property
     def trained_on(self) -> str:
         """The data, in words."""
-        real = f"the training tasks of {Path(self.data.tasks).name} in the families {', '.join(PUBLISHABLE)}"
+        families = ", ".join(PUBLISHABLE)
+        real = f"the tasks of {Path(self.data.tasks).name} whose split is train, of the families {families}"
         return real + (f", and {self.data.procedural} generated tasks" if self.data.procedural else "")
 
 
