@@ -30,9 +30,9 @@ def logits_at(base: BaseModel, ids: Tensor, mask: Tensor, positions: Tensor) -> 
     return cap * torch.tanh(logits / cap) if cap else logits
 
 
-def next_token_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean negative log likelihood in nats per token. logits (n, vocabulary), targets (n,)."""
-    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    return F.cross_entropy(logits, targets)
 
 
 def row_losses(logits: Tensor, ids: Tensor, positions: Tensor, label_smoothing: float = 0.0) -> Tensor:
