@@ -9,6 +9,7 @@ Shapes: *batch*; *W* tokens of the description, as the base model cuts it; *laye
 ``shared.lora_head``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,9 @@ class CopyConfig(Config):
         window: a word is told from others by its own embedding and those of so many neighbours on either side.
         initial_gain: initial length of a copied value; its direction is the word's input embedding.
         initial_sharpness: standard deviation of the initial choosing logits, different for every slot.
+        trigger_rank: rank of the map from a chosen word and its neighbours to the row of A: when a word is written
+            then follows from what it is (a state that speaks of sport calls for "Sports") and from the word before it
+            ("and" behind "Science"). 0 for none: when is up to the latents alone.
     """
 
     modules: tuple[str, ...] = ("down_proj",)
@@ -36,10 +40,13 @@ class CopyConfig(Config):
     window: int = 2
     initial_gain: float = 1.0
     initial_sharpness: float = 2.0
+    trigger_rank: int = 0
 
     def __post_init__(self) -> None:
-        if not self.modules or self.key_size < 1 or self.window < 0:
-            raise InputError("copying needs a module, a key_size of at least 1 and a window of at least 0")
+        if not self.modules or self.key_size < 1 or self.window < 0 or self.trigger_rank < 0:
+            raise InputError(
+                "copying needs a module, a key_size of at least 1, a window and a trigger_rank of at least 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,36 @@ class CopySource:
         return CopySource(self.embeddings.to(device), self.mask.to(device))
 
 
-class CopyHead(nn.Module):
-    """Each of r slots chooses among the words by attention: B = gain * sum_w beta_w unit(e_w)."""
+@dataclass(frozen=True)
+class CopiedWords:
+    """What the slots of one copying module chose.
 
-    def __init__(self, config: CopyConfig, *, num_layers: int, hidden_size: int, r: int, latent_size: int) -> None:
+    Attributes:
+        values: columns of B, (batch, layers, r, hidden_size) float32.
+        triggers: what is added to the rows of A, (batch, layers, r, in_features) float32; ``None`` without triggers.
+    """
+
+    values: Tensor
+    triggers: Tensor | None
+
+
+class CopyHead(nn.Module):
+    """Each of r slots chooses among the words by attention: B = gain * sum_w beta_w unit(e_w).
+
+    Args:
+        in_features: of each copying module, in the order of ``config.modules``.
+    """
+
+    def __init__(
+        self,
+        config: CopyConfig,
+        *,
+        num_layers: int,
+        in_features: Sequence[int],
+        hidden_size: int,
+        r: int,
+        latent_size: int,
+    ) -> None:
         super().__init__()
         self.config = config
         self.query = nn.Linear(latent_size, config.key_size, bias=False)
@@ -75,25 +108,46 @@ class CopyHead(nn.Module):
         # written many times.
         self.slot_query = nn.Parameter(torch.randn(r, config.key_size) * config.initial_sharpness)
         self.log_gain = nn.Parameter(torch.full((num_layers, len(config.modules), r), config.initial_gain).log())
+        rank = config.trigger_rank
+        if rank:
+            self.trigger = nn.Linear((2 * config.window + 1) * hidden_size, rank, bias=False)
+            self.trigger_norm = nn.RMSNorm(rank, eps=1e-6)
+            # Zero: at first, words trigger nothing.
+            self.trigger_rows = nn.ParameterList(
+                nn.Parameter(torch.zeros(num_layers, rank, size)) for size in in_features
+            )
 
-    def attention(self, queries: Tensor, source: CopySource) -> Tensor:
-        """Weights of both forms of every word, (batch, layers, modules, r, W, 2)."""
-        size, window = self.config.key_size, self.config.window
+    def neighbourhoods(self, source: CopySource) -> Tensor:
+        """Unit embeddings of every word and its neighbours on either side, (batch, W, (2 window + 1) hidden_size)."""
+        window = self.config.window
         words = F.normalize(source.embeddings[:, :, 0].float(), dim=-1) * source.mask[..., None]
         width = words.shape[1]
         padded = F.pad(words, (0, 0, window, window))
-        near = torch.cat([padded[:, shift : shift + width] for shift in range(2 * window + 1)], dim=-1)
+        return torch.cat([padded[:, shift : shift + width] for shift in range(2 * window + 1)], dim=-1)
+
+    def attention(self, queries: Tensor, near: Tensor, source: CopySource) -> Tensor:
+        """Weights of both forms of every word, (batch, layers, modules, r, W, 2)."""
+        size, width = self.config.key_size, near.shape[1]
         k = self.key_norm(self.key(near)[:, :, None] + self.form)
         q = self.query(self.norm(queries)) + self.slot_query
         logits = torch.einsum("blmrd,bwfd->blmrwf", q, k).float() / size**0.5
         keep = source.mask[:, None, None, None, :, None]
         return logits.masked_fill(~keep, -torch.inf).flatten(-2).softmax(-1).unflatten(-1, (width, 2))
 
-    def forward(self, queries: Tensor, source: CopySource) -> Tensor:
+    def forward(self, queries: Tensor, source: CopySource) -> list[CopiedWords]:
         """queries (batch, layers, modules, r, latent_size) of the modules that copy.
 
-        Returns values, (batch, layers, modules, r, hidden_size) float32.
+        Returns what each module copies, in the order of ``config.modules``.
         """
+        near = self.neighbourhoods(source)
+        weights = self.attention(queries, near, source)
         values = F.normalize(source.embeddings.float(), dim=-1)
-        chosen = torch.einsum("blmrwf,bwfh->blmrh", self.attention(queries, source), values)
-        return chosen * self.log_gain.exp()[..., None]
+        chosen = torch.einsum("blmrwf,bwfh->blmrh", weights, values) * self.log_gain.exp()[..., None]
+        if not self.config.trigger_rank:
+            return [CopiedWords(value, None) for value in chosen.unbind(2)]
+        calls = self.trigger_norm(self.trigger(near)) / self.config.trigger_rank**0.5
+        calls = torch.einsum("blmrw,bwt->blmrt", weights.sum(-1), calls.float())
+        return [
+            CopiedWords(value, torch.einsum("blrt,lti->blri", call, rows.float()))
+            for value, call, rows in zip(chosen.unbind(2), calls.unbind(2), self.trigger_rows, strict=True)
+        ]

@@ -171,7 +171,12 @@ class HyperNetwork(nn.Module):
             if len(sizes) != 1:
                 raise InputError("the modules that get copied words must write to the residual stream")
             self.copy_head = CopyHead(
-                config.copy, num_layers=layers, hidden_size=sizes.pop(), r=config.r, latent_size=size
+                config.copy,
+                num_layers=layers,
+                in_features=[config.sizes[module][0] for module in config.copy.modules],
+                hidden_size=sizes.pop(),
+                r=config.r,
+                latent_size=size,
             )
         if config.bias_r:
             self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
@@ -212,14 +217,16 @@ class HyperNetwork(nn.Module):
         return self._weights(factors)
 
     def _add_words(self, factors: dict[str, tuple[Tensor, Tensor]], queries: Tensor, words: CopySource | None) -> None:
-        """Add copied values to B of the modules that get some."""
+        """Add copied values to B of the modules that get some, and to A what calls for them."""
         if words is None:
             raise InputError("this hypernetwork needs the words of its input")
         copying = self.config.copy.modules
         chosen = queries[:, :, [self.config.modules.index(module) for module in copying]]
-        for index, value in enumerate(self.copy_head(chosen, words).unbind(2)):
-            lora_A, lora_B = factors[copying[index]]
-            factors[copying[index]] = lora_A, lora_B + value
+        for module, copied in zip(copying, self.copy_head(chosen, words), strict=True):
+            lora_A, lora_B = factors[module]
+            if copied.triggers is not None:
+                lora_A = lora_A + copied.triggers
+            factors[module] = lora_A, lora_B + copied.values
 
     def bias(self) -> LoraWeights | None:
         """The learned LoRA that does not depend on the input, unbatched, or ``None``."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.base_model import BaseModel
+from shared.errors import InputError
 from shared.hypernetwork import TargetConfig
 from shared.lora import LoraFactors, LoraWeights
 
@@ -81,6 +82,19 @@ class PlainLora(nn.Module):
         initial = empty_lora(targets, r, seed)
         self.lora_A = nn.ParameterList(initial[name].lora_A for name in self.names)
         self.lora_B = nn.ParameterList(initial[name].lora_B for name in self.names)
+
+    @torch.no_grad()
+    def start_from(self, weights: LoraWeights) -> None:
+        """Take the factors of an adapter for the same layers and rank.
+
+        Raises:
+            InputError: others.
+        """
+        if set(weights) != set(self.names) or weights.r != self.lora_A[0].shape[0]:
+            raise InputError("the adapter to start from has other layers or another rank than this run")
+        for name, lora_A, lora_B in zip(self.names, self.lora_A, self.lora_B, strict=True):
+            lora_A.copy_(weights[name].lora_A)
+            lora_B.copy_(weights[name].lora_B / self.scaling)
 
     def forward(self) -> LoraWeights:
         """The factors, unbatched, with the scaling folded in."""

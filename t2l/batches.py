@@ -24,6 +24,8 @@ class T2LDataConfig(Config):
     Attributes:
         tasks: directory of tasks; only the ``PUBLISHABLE`` families of its training split are used.
         procedural: so many tasks of ``t2l.procedural`` besides.
+        relabelled: so many label tasks whose label words are random (``t2l.procedural.relabelling``) besides; they
+            count as procedural.
         procedural_descriptions: training descriptions that are used of each of those, at most.
         procedural_share: share of a step's tasks that are procedural.
         tasks_per_step, examples_per_task: one description of each task, so many examples of each.
@@ -37,6 +39,7 @@ class T2LDataConfig(Config):
 
     tasks: str = "tasks"
     procedural: int = 0
+    relabelled: int = 0
     procedural_descriptions: int = 8
     procedural_share: float = 0.5
     tasks_per_step: int = 8
@@ -53,16 +56,20 @@ class T2LDataConfig(Config):
             raise InputError(
                 "tasks_per_step, examples_per_task, family_group and procedural_descriptions must be at least 1"
             )
-        if self.procedural < 0 or not 0 <= self.procedural_share <= 1:
-            raise InputError("procedural must be at least 0 and procedural_share between 0 and 1")
+        if min(self.procedural, self.relabelled) < 0 or not 0 <= self.procedural_share <= 1:
+            raise InputError("procedural and relabelled must be at least 0, procedural_share between 0 and 1")
 
-    def procedural_tasks(self) -> list[Task]:
-        """The procedural tasks to train on, each with as many descriptions as are used."""
-        if not self.procedural:
+    def procedural_tasks(self, real: Sequence[Task]) -> list[Task]:
+        """The procedural tasks to train on, each with as many descriptions as are used.
+
+        Args:
+            real: tasks of which some are relabelled.
+        """
+        if not self.procedural and not self.relabelled:
             return []
-        from t2l.procedural import procedural_tasks
+        from t2l.procedural import procedural_tasks, relabelled_tasks
 
-        tasks = procedural_tasks(self.procedural)
+        tasks = procedural_tasks(self.procedural) + relabelled_tasks(real, self.relabelled)
         return [replace(task, descriptions=task.descriptions[: self.procedural_descriptions]) for task in tasks]
 
 

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shared.adapter import read_adapter
 from shared.base_model import BaseModel
 from shared.card import publish_adapter
-from shared.checkpoint import load_weights
+from shared.checkpoint import grow_from
 from shared.config import Config
 from shared.copying import CopyConfig
 from shared.errors import InputError
@@ -109,8 +110,8 @@ class T2LTrainConfig(Config):
     """Everything that decides a run.
 
     Attributes:
-        initial: checkpoint directory whose weights a new run starts from (a reconstruction, say); of the same
-            architecture.
+        initial: checkpoint directory whose weights a new run starts from (a reconstruction, say), as far as they fit
+            (see ``shared.checkpoint.grow_from``); in mode ``multitask`` an adapter.
     """
 
     model: T2LArchitecture = T2LArchitecture()
@@ -120,16 +121,13 @@ class T2LTrainConfig(Config):
     initial: str | None = None
     kind: Literal["t2l"] = "t2l"
 
-    def __post_init__(self) -> None:
-        if self.initial and self.objective.mode == "multitask":
-            raise InputError("initial is a hypernetwork, and mode multitask trains none")
-
     @property
     def trained_on(self) -> str:
         """The data, in words."""
         families = ", ".join(PUBLISHABLE)
         real = f"the tasks of {Path(self.data.tasks).name} whose split is train, of the families {families}"
-        return real + (f", and {self.data.procedural} generated tasks" if self.data.procedural else "")
+        generated = self.data.procedural + self.data.relabelled
+        return real + (f", and {generated} generated tasks" if generated else "")
 
 
 class T2LTrainingModule(nn.Module):
@@ -215,7 +213,8 @@ def training_tasks(config: T2LDataConfig, tasks: list[Task] | None = None) -> li
         InputError: a missing or malformed file.
     """
     tasks = tasks if tasks is not None else read_tasks(Path(config.tasks))
-    return [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE] + config.procedural_tasks()
+    real = [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE]
+    return real + config.procedural_tasks(real)
 
 
 def train_t2l(
@@ -241,13 +240,17 @@ def train_t2l(
     feature_size = next(iter(cache.rows.values())).shape[-1]
     built = config.model.build(base, feature_size)
     trainable: HyperNetwork | PlainLora
+    # Of a run that goes on, ``fit`` restores the weights.
+    initial = Path(config.initial) if config.initial and not (run_dir / "state").exists() else None
     if config.objective.mode == "multitask":
         network = built.hypernetwork
         trainable = PlainLora(network.targets, network.r + network.bias_r, network.scaling, config.training.seed)
+        if initial:
+            trainable.start_from(read_adapter(initial).weights)
     else:
         trainable = HyperNetwork(built.hypernetwork)
-        if config.initial and not (run_dir / "state").exists():  # else ``fit`` restores the weights
-            load_weights(Path(config.initial), trainable)
+        if initial:
+            grow_from(initial, trainable)
     trainable.to(base.device).train()
     if config.objective.mode == "reconstruction":
         if not config.objective.adapters:

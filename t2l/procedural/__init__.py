@@ -9,8 +9,9 @@ from random import Random
 
 from t2l.data import Task
 from t2l.procedural.catalogue import HELD_OUT_KINDS, Pools, build, plans, spread
+from t2l.procedural.relabelling import relabelled_tasks
 
-__all__ = ["held_out_procedural_tasks", "procedural_tasks"]
+__all__ = ["held_out_procedural_tasks", "procedural_tasks", "relabelled_tasks"]
 
 
 def procedural_tasks(

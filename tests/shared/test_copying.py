@@ -10,12 +10,13 @@ from shared.copying import CopyConfig, CopyHead, CopySource
 from shared.errors import InputError
 from shared.vocabulary import Vocabulary, _embedding_table
 
-HIDDEN = 12
+HIDDEN, IN = 12, 20
 
 
 def make_head(**changes):
     torch.manual_seed(0)
-    head = CopyHead(CopyConfig(key_size=8, window=1, **changes), num_layers=2, hidden_size=HIDDEN, r=3, latent_size=6)
+    config = CopyConfig(key_size=8, window=1, **changes)
+    head = CopyHead(config, num_layers=2, in_features=[IN], hidden_size=HIDDEN, r=3, latent_size=6)
     with torch.no_grad():
         head.form.normal_()
         head.log_gain.normal_()
@@ -31,7 +32,8 @@ def make_source(*lengths):
 def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours():
     head, source, queries = make_head(), make_source(4), torch.randn(1, 2, 1, 3, 6)
     with torch.no_grad():
-        result = head(queries, source)[0, 1, 0, 2]
+        (copied,) = head(queries, source)
+        result = copied.values[0, 1, 2]
         unit = F.normalize(source.embeddings[0], dim=-1)
         edge = torch.zeros(HIDDEN)
         logits, values = [], []
@@ -45,13 +47,36 @@ def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours()
         weights = torch.stack(logits).softmax(0)
         expected = (weights[:, None] * torch.stack(values)).sum(0) * head.log_gain[1, 0, 2].exp()
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-5)
+    assert copied.triggers is None
+
+
+def test_triggers_are_a_low_rank_map_of_the_chosen_word_and_its_neighbours():
+    head, source, queries = make_head(trigger_rank=5), make_source(4), torch.randn(1, 2, 1, 3, 6)
+    with torch.no_grad():
+        assert not head(queries, source)[0].triggers.any()  # a map that starts at zero
+        head.trigger_rows[0].normal_()
+        copied = head(queries, source)[0]
+        unit = F.normalize(source.embeddings[0, :, 0], dim=-1)
+        edge = torch.zeros(HIDDEN)
+        near = [torch.cat([unit[w + s] if 0 <= w + s < 4 else edge for s in (-1, 0, 1)]) for w in range(4)]
+        weights = head.attention(queries, head.neighbourhoods(source), source)[0, 1, 0, 2]
+        expected = torch.zeros(IN)
+        for word in range(4):
+            call = head.trigger.weight @ near[word]
+            call = head.trigger_norm.weight * call * (call.pow(2).mean() + 1e-6) ** -0.5 / 5**0.5
+            expected += weights[word].sum() * (call @ head.trigger_rows[0][1])
+    torch.testing.assert_close(copied.triggers[0, 1, 2], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_padding_changes_nothing():
-    head, source, queries = make_head(), make_source(3, 5), torch.randn(2, 2, 1, 3, 6)
+    head, source, queries = make_head(trigger_rank=5), make_source(3, 5), torch.randn(2, 2, 1, 3, 6)
     alone = CopySource(source.embeddings[:1, :3], source.mask[:1, :3])
     source.embeddings[0, 3:] = 1e4
-    torch.testing.assert_close(head(queries, source)[:1], head(queries[:1], alone), rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        head.trigger_rows[0].normal_()
+    (padded,), (single,) = head(queries, source), head(queries[:1], alone)
+    torch.testing.assert_close(padded.values[:1], single.values, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(padded.triggers[:1], single.triggers, rtol=1e-5, atol=1e-6)
 
 
 def test_a_sharp_slot_copies_one_word_exactly():
@@ -59,12 +84,12 @@ def test_a_sharp_slot_copies_one_word_exactly():
     with torch.no_grad():
         head.slot_query *= 1e4
         head.log_gain.zero_()
-    values = head(torch.zeros(1, 2, 1, 3, 6), source)[0, 0, 0].detach()
+    values = head(torch.zeros(1, 2, 1, 3, 6), source)[0].values[0, 0].detach()
     candidates = F.normalize(source.embeddings[0].flatten(0, 1), dim=-1)
     assert (values @ candidates.T).amax(-1) == pytest.approx([1.0] * 3, abs=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{"modules": ()}, {"key_size": 0}, {"window": -1}])
+@pytest.mark.parametrize("changes", [{"modules": ()}, {"key_size": 0}, {"window": -1}, {"trigger_rank": -1}])
 def test_impossible_options(changes):
     with pytest.raises(InputError, match="copying needs"):
         CopyConfig(**changes)

@@ -1,5 +1,7 @@
 """Training batches in groups of tasks on the same inputs, the contrast, and the LoRA of all tasks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,11 +102,15 @@ def test_procedural_tasks_take_their_share(tiny_base):
         rows = texts_of(tiny_base, make_data(tiny_base, procedural_share=share).batch(0))
         assert sum(text.startswith("word") for text, _ in rows) == expected
     config = T2LDataConfig(procedural=5, procedural_descriptions=2)
-    generated = config.procedural_tasks()
+    generated = config.procedural_tasks([])
+    assert not T2LDataConfig().procedural_tasks([])
+    both = replace(config, relabelled=3).procedural_tasks([])
+    assert both[:5] == generated and len(both) == 8 and all(t.labels for t in both[5:])
     assert len(generated) == 5 and all(len(t.descriptions) == 2 for t in generated)
     assert all(group_key(t).startswith("procedural/") for t in generated)
-    with pytest.raises(InputError, match="procedural_share"):
-        T2LDataConfig(procedural_share=2.0)
+    for wrong in ({"procedural_share": 2.0}, {"relabelled": -1}):
+        with pytest.raises(InputError, match="procedural_share"):
+            T2LDataConfig(**wrong)
 
 
 def test_the_contrast_is_the_softplus_of_right_against_wrong(tiny_base):
@@ -156,6 +162,13 @@ def test_multitask_training_writes_one_adapter_for_all_descriptions(tiny_base, t
     for name in weights:
         torch.testing.assert_close(written[name].lora_B, weights[name].lora_B.detach(), rtol=1e-2, atol=1e-4)
     assert any(f.lora_B.abs().max() > 0 for f in written.values())
+    again = config.replace(initial=str(tmp_path / "adapter"), training=config.training.replace(max_steps=1, lr=0.0))
+    _, started, _ = train_t2l(again, tiny_base, tmp_path / "again")
+    for name, factors in started().items():
+        torch.testing.assert_close(factors.lora_B.detach(), written[name].lora_B, rtol=1e-6, atol=1e-9)
+        assert torch.equal(factors.lora_A.detach(), written[name].lora_A)
+    with pytest.raises(InputError, match="another rank"):
+        train_t2l(again.replace(model=again.model.replace(bias_r=3)), tiny_base, tmp_path / "wrong")
     batch = make_data(tiny_base).batch(0)
     module = T2LTrainingModule(lora, tiny_base, T2LObjective())
     other = batch.to(torch.device("cpu"))

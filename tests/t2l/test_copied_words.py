@@ -16,7 +16,13 @@ from t2l.train import T2LArchitecture, T2LTrainConfig, train_t2l
 from tests.t2l.test_t2l import PERCEIVER
 
 COPYING = T2LArchitecture.from_dict(
-    {"perceiver": PERCEIVER, "r": 2, "bias_r": 2, "target_modules": ["q_proj", "down_proj"], "copy": {"key_size": 8}}
+    {
+        "perceiver": PERCEIVER,
+        "r": 2,
+        "bias_r": 2,
+        "target_modules": ["q_proj", "down_proj"],
+        "copy": {"key_size": 8, "trigger_rank": 4},
+    }
 )
 TEXTS = ["Reply yes or no.", "Sort"]
 
@@ -31,7 +37,7 @@ def make_model(base, seed=0):
     return T2LModel(config, network)
 
 
-def test_copied_values_are_added_to_b_and_to_nothing_else(tiny_base, encoder):
+def test_copied_values_are_added_to_b_and_what_calls_for_them_to_a(tiny_base, encoder):
     model = make_model(tiny_base)
     network, config = model.hypernetwork, model.config.hypernetwork
     weights = model.generate(encoder, TEXTS)
@@ -45,14 +51,15 @@ def test_copied_values_are_added_to_b_and_to_nothing_else(tiny_base, encoder):
     for index in range(2):
         for target in config.targets:
             one, two = weights[index][target.name], without[index][target.name]
-            assert torch.equal(one.lora_A, two.lora_A)
-            added = one.lora_B - two.lora_B
+            called, added = one.lora_A - two.lora_A, one.lora_B - two.lora_B
             if target.module == "q_proj":
-                assert not added.any()
+                assert not added.any() and not called.any()
                 continue
-            expected = seen[0][index, layers.index(target.layer), 0].T * config.scaling
-            torch.testing.assert_close(added[:, :2], expected, rtol=1e-4, atol=1e-5)
-            assert added[:, :2].any() and not added[:, 2:].any()
+            place = index, layers.index(target.layer)
+            (copied,) = seen[0]
+            torch.testing.assert_close(added[:, :2], copied.values[place].T * config.scaling, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(called[:2], copied.triggers[place], rtol=1e-4, atol=1e-5)
+            assert added[:, :2].any() and not added[:, 2:].any() and called[:2].any() and not called[2:].any()
 
 
 def test_a_batch_equals_one_by_one_and_the_checkpoint_its_model(tiny_base, encoder, tmp_path):
