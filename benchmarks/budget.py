@@ -65,7 +65,7 @@ def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[tuple[fl
     return rows
 
 
-def _spread(items: tuple, count: int) -> tuple:
+def spread(items: tuple, count: int) -> tuple:
     """``count`` of the items, evenly spaced."""
     return items if len(items) <= count else tuple(items[i * len(items) // count] for i in range(count))
 
@@ -86,7 +86,7 @@ def main() -> None:
         for index in range(options.documents)
     ]
     # Evenly over the document: the first sections are what ``drop`` keeps.
-    documents = [Context(c.text, _spread(c.questions, options.questions)) for c in documents]
+    documents = [Context(c.text, spread(c.questions, options.questions)) for c in documents]
     needles = [
         as_context(needle_document(index, seed=1000, num_words=options.words, split="validation"))
         for index in range(options.needles)

@@ -112,6 +112,7 @@ class T2LTrainConfig(Config):
     Attributes:
         initial: checkpoint directory whose weights a new run starts from (a reconstruction, say), as far as they fit
             (see ``shared.checkpoint.grow_from``); in mode ``multitask`` an adapter.
+        held_out: what held-out batches are drawn from, if not from ``data``: runs on different data compare on it.
     """
 
     model: T2LArchitecture = T2LArchitecture()
@@ -119,6 +120,7 @@ class T2LTrainConfig(Config):
     objective: T2LObjective = T2LObjective()
     training: TrainingConfig = TrainingConfig()
     initial: str | None = None
+    held_out: T2LDataConfig | None = None
     kind: Literal["t2l"] = "t2l"
 
     @property
@@ -232,9 +234,11 @@ def train_t2l(
         tasks: instead of those that ``config.data.tasks`` holds; the procedural ones come on top.
     """
     torch.manual_seed(config.training.seed)
-    tasks = training_tasks(config.data, tasks)
+    unseen = config.held_out or config.data
+    tasks, unseen_tasks = (training_tasks(data, tasks) for data in (config.data, unseen))
     cache = DescriptionCache(Path(config.data.descriptions), Vocabulary.of(base) if config.model.copy else None)
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
+    texts += [text for t in unseen_tasks for text in t.held_out_descriptions]
     if cache.missing(texts):
         cache.add(load_text_encoder(config.model.text_encoder), texts)
     feature_size = next(iter(cache.rows.values())).shape[-1]
@@ -259,12 +263,12 @@ def train_t2l(
         arguments = (Path(config.objective.adapters), tasks, cache, config.data, built.features, names)
         make_batch = reconstruction_batches(*arguments)
         module: nn.Module = ReconstructionModule(trainable)
-        unseen = reconstruction_batches(*arguments, split="test")
-        held_out = [unseen(step).to(base.device) for step in range(2)]
+        make_unseen = reconstruction_batches(*arguments, split="test")
+        held_out = [make_unseen(step).to(base.device) for step in range(2)]
     else:
         make_batch = T2LData(config.data, tasks, cache, base, built.features).batch
         module = T2LTrainingModule(trainable, base, config.objective)
-        test = T2LData(config.data, tasks, cache, base, built.features, split="test")
+        test = T2LData(unseen, unseen_tasks, cache, base, built.features, split="test")
         held_out = [test.batch(step).to(base.device) for step in range(6)]
 
     def evaluate() -> Mapping[str, float]:

@@ -232,6 +232,18 @@ def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path
     assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
 
 
+def test_runs_on_different_data_are_measured_on_the_same_batches(tiny_base, tasks_dir, tmp_path):
+    config = config_for(tasks_dir, tmp_path)
+    frozen = config.replace(training=config.training.replace(max_steps=1, lr=0.0), held_out=config.data)
+
+    def measured(name, **changes):
+        train_t2l(frozen.replace(data=config.data.replace(**changes)), tiny_base, tmp_path / name)
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines if '"eval"' in line]
+
+    assert measured("one") == measured("two", procedural=4, tasks_per_step=3)
+
+
 @pytest.mark.parametrize("file", ["tasks.jsonl", "descriptions.json", "examples/upper.jsonl"])
 def test_task_directories_are_checked(tasks_dir, tmp_path, file):
     import shutil
