@@ -1,6 +1,6 @@
 """Does the adapter know its document? NLL and generated answers with and without it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
@@ -8,6 +8,7 @@ import torch
 
 from d2l.docqa import QA, Context, answer_ids, question_messages
 from d2l.model import D2LModel
+from shared.base_model import BaseModel
 from shared.errors import InputError
 from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
@@ -74,6 +75,19 @@ class DocQAResult:
 
 
 @dataclass(frozen=True)
+class AdapterResult:
+    """Scores of an adapter that exists: by mode (none, adapter, other), and the same by the kind of question."""
+
+    modes: dict[str, ModeScores]
+    kinds: dict[str, GroupScores]
+    questions: int
+    provenance: dict[str, object]
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class _Answered:
     """One question in one mode: sums that ``_scores`` makes means of."""
 
@@ -126,9 +140,10 @@ def evaluate_docqa(
         for mode in used:
             lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
             text = context.text if mode.startswith("context") else None
-            rows = _score(model, context.questions, lora, text, generate_answers, max_new_tokens, short)
+            questions, system = context.questions, model.config.question_system
+            rows = _score(model.base, system, questions, lora, text, generate_answers, max_new_tokens, short)
             answered[mode] += [
-                _Answered(_bucket(length), qa.kind, *row) for qa, row in zip(context.questions, rows, strict=True)
+                _Answered(_bucket(length), qa.kind, *row) for qa, row in zip(questions, rows, strict=True)
             ]
         if on_progress:
             on_progress(number + 1, len(usable))
@@ -147,6 +162,40 @@ def evaluate_docqa(
         _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
         _groups(answered, "kind", kinds, generate_answers),
         provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
+    )
+
+
+def evaluate_adapter(
+    base: BaseModel,
+    adapter: LoraWeights,
+    questions: Sequence[QA],
+    *,
+    system: str | None = None,
+    other: LoraWeights | None = None,
+    short: bool = True,
+    max_new_tokens: int = 24,
+    facts: dict[str, object] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> AdapterResult:
+    """Ask an adapter questions with known answers, and the base without it.
+
+    Args:
+        system: message that the adapter was trained with.
+        other: another adapter for the same base, as a measure of what is not knowledge of the document.
+        short: as in ``evaluate_docqa``.
+    """
+    used = {"none": None, "adapter": adapter} | ({"other": other} if other is not None else {})
+    answered: dict[str, list[_Answered]] = {}
+    for number, (mode, lora) in enumerate(used.items()):
+        rows = _score(base, system, questions, lora, None, True, max_new_tokens, short)
+        answered[mode] = [_Answered("", qa.kind, *row) for qa, row in zip(questions, rows, strict=True)]
+        if on_progress:
+            on_progress(number + 1, len(used))
+    return AdapterResult(
+        _scores(answered, True),
+        _groups(answered, "kind", sorted({qa.kind for qa in questions} - {""}), True),
+        len(questions),
+        provenance(base_model=base.spec.to_dict(), dtype=str(base.placement.dtype), **(facts or {})),
     )
 
 
@@ -200,8 +249,9 @@ def _lora(model: D2LModel, context: Context) -> LoraWeights:
 
 @torch.no_grad()
 def _score(
-    model: D2LModel,
-    questions: tuple[QA, ...],
+    base: BaseModel,
+    system: str | None,
+    questions: Sequence[QA],
     lora: LoraWeights | None,
     text: str | None,
     answers: bool,
@@ -209,7 +259,6 @@ def _score(
     short: bool,
 ) -> list[tuple[float, int, float, float, float]]:
     """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
-    base, system = model.base, model.config.question_system
     prompts = [
         chat_ids(
             base,

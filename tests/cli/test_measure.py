@@ -76,6 +76,38 @@ def test_docqa_without_the_context_gives_the_same_other_scores(hyperlora, d2l_hy
     assert "gap" not in hyperlora(*command, "--no-context").stdout
 
 
+def test_an_adapter_is_asked_what_its_hypernetwork_is(hyperlora, d2l_hypernet, docqa, tmp_path):
+    """The scores of the files that d2l writes are those of eval docqa."""
+    settings = ["--hypernet", d2l_hypernet, "--dtype", "float32"]
+    expected = json.loads(hyperlora("eval", "docqa", "--data", docqa, *settings, "--json").stdout)
+    for number, record in enumerate(map(json.loads, docqa.read_text().splitlines())):
+        (tmp_path / f"{number}.txt").write_text(record["context"])
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps(record))
+        made = hyperlora("d2l", f"{number}.txt", "-o", f"adapter{number}", *settings)
+        assert made.exit_code == 0, made.stderr
+    for number, kind in enumerate(("fact", "how")):
+        command = ["eval", "adapter", f"adapter{number}", "--questions", f"{number}.jsonl", "--dtype", "float32"]
+        done = hyperlora(*command, "--other", f"adapter{1 - number}", "--json")
+        assert done.exit_code == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert report["questions"] == 1 and set(report["modes"]) == {"none", "adapter", "other"}
+        for mode, scores in report["modes"].items():
+            assert scores["nll"] == pytest.approx(expected["kinds"][kind]["modes"][mode]["nll"], abs=2e-2)  # bf16 files
+        assert abs(report["modes"]["adapter"]["nll"] - report["modes"]["none"]["nll"]) > 0.04
+    assert "other" not in hyperlora(*command).stdout
+
+
+def test_questions_to_an_adapter_are_spread_over_the_file(hyperlora, d2l_hypernet, docqa, tmp_path):
+    lines = [json.dumps({"question": f"Number {n}?", "answer": "x", "kind": f"k{n}"}) for n in range(9)]
+    (tmp_path / "q.jsonl").write_text("\n".join(lines))
+    (tmp_path / "d.txt").write_text("A ferry.")
+    assert hyperlora("d2l", "d.txt", "-o", "a", "--hypernet", d2l_hypernet).exit_code == 0
+    done = hyperlora("eval", "adapter", "a", "--questions", "q.jsonl", "--limit", 3, "--json")
+    assert list(json.loads(done.stdout)["kinds"]) == ["k0", "k3", "k6"]
+    refused = hyperlora("eval", "adapter", "gone", "--questions", "q.jsonl")
+    assert refused.exit_code == 2 and "does not exist" in refused.stderr
+
+
 def test_compare_shows_every_approach(hyperlora, d2l_hypernet, docqa, document):
     command = ["compare", document, "--questions", docqa, "--hypernet", d2l_hypernet, "--steps", 1]
     done = hyperlora(*command, "--approaches", "none,retrieval,d2l", "--limit", 1, "--json")
