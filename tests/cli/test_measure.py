@@ -92,8 +92,8 @@ def test_an_adapter_is_asked_what_its_hypernetwork_is(hyperlora, d2l_hypernet, d
         report = json.loads(done.stdout)
         assert report["questions"] == 1 and set(report["modes"]) == {"none", "adapter", "other"}
         for mode, scores in report["modes"].items():
-            assert scores["nll"] == pytest.approx(expected["kinds"][kind]["modes"][mode]["nll"], abs=2e-2)  # bf16 files
-        assert abs(report["modes"]["adapter"]["nll"] - report["modes"]["none"]["nll"]) > 0.04
+            assert scores["nll"] == pytest.approx(expected["kinds"][kind]["modes"][mode]["nll"], abs=5e-3)  # bf16 files
+        assert abs(report["modes"]["adapter"]["nll"] - report["modes"]["none"]["nll"]) > 0.02
     assert "other" not in hyperlora(*command).stdout
 
 
