@@ -8,7 +8,7 @@ from torch import Tensor
 
 from shared.base_model import BaseModel, load_base_model, local_source
 from shared.config import read_json
-from shared.copying import CopySource
+from shared.copying import MAX_PIECES, CopySource
 from shared.device import choose_placement
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Vocabulary:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", table: Tensor) -> None:
         self.tokenizer, self.table = tokenizer, table
-        self._opening: dict[int, int] = {}
+        self._openings: dict[int, list[int]] = {}
 
     @classmethod
     def of(cls, base: BaseModel) -> "Vocabulary":
@@ -52,26 +52,30 @@ class Vocabulary:
     def source(self, texts: list[str]) -> CopySource:
         """The words of each text, padded to the longest, on the CPU."""
         rows = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-        width = max(1, *map(len, rows))
-        ids = torch.zeros(len(rows), width, 2, dtype=torch.long)
-        mask = torch.zeros(len(rows), width, dtype=torch.bool)
+        shape = len(rows), max(1, *map(len, rows)), 1 + MAX_PIECES
+        ids, before = (torch.zeros(shape, dtype=torch.long) for _ in range(2))
+        mask, continues = (torch.zeros(shape, dtype=torch.bool) for _ in range(2))
         for index, row in enumerate(rows):
-            mask[index, : len(row)] = True
             for position, token in enumerate(row):
-                ids[index, position, 0], ids[index, position, 1] = token, self._opened(token)
-        embeddings = self.table[ids.to(self.table.device)].float().cpu()
-        return CopySource(embeddings, mask)
+                opening = self._opening(token)
+                forms = torch.tensor([token, *opening])
+                place = index, position, slice(len(forms))
+                ids[place], mask[place] = forms, True
+                before[index, position, 2 : len(forms)] = forms[1:-1]
+                continues[index, position, 2 : len(forms)] = True
+                if position:
+                    before[index, position, 0], continues[index, position, 0] = row[position - 1], True
+        embeddings, previous = (self.table[t.to(self.table.device)].float().cpu() for t in (ids, before))
+        return CopySource(embeddings, previous * continues[..., None], mask)
 
-    def _opened(self, token: int) -> int:
-        """The token by which the same word begins where no space is before it."""
-        if token not in self._opening:
+    def _opening(self, token: int) -> list[int]:
+        """The first tokens of the same word where no space is before it."""
+        if token not in self._openings:
             text = self.tokenizer.decode([token])
             word = text.lstrip()
-            if not word or word == text:
-                self._opening[token] = token
-            else:
-                self._opening[token] = self.tokenizer(word, add_special_tokens=False)["input_ids"][0]
-        return self._opening[token]
+            whole = [token] if not word or word == text else self.tokenizer(word, add_special_tokens=False)["input_ids"]
+            self._openings[token] = whole[:MAX_PIECES]
+        return self._openings[token]
 
 
 def _embedding_table(source: str) -> Tensor | None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from shared.copying import CopyConfig, CopyHead, CopySource
+from shared.copying import MAX_PIECES, CopyConfig, CopyHead, CopySource
 from shared.errors import InputError
 from shared.vocabulary import Vocabulary, _embedding_table
 
@@ -24,13 +24,15 @@ def make_head(**changes):
 
 
 def make_source(*lengths):
-    embeddings = torch.randn(len(lengths), max(lengths), 2, HIDDEN)
-    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    return CopySource(embeddings, mask)
+    embeddings, before = torch.randn(2, len(lengths), max(lengths), 1 + MAX_PIECES, HIDDEN)
+    mask = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])[..., None].repeat(1, 1, 1 + MAX_PIECES)
+    mask[:, 0, 2:] = False  # a word of one piece
+    return CopySource(embeddings, before, mask)
 
 
-def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours():
-    head, source, queries = make_head(), make_source(4), torch.randn(1, 2, 1, 3, 6)
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours(pieces):
+    head, source, queries = make_head(pieces=pieces), make_source(4), torch.randn(1, 2, 1, 3, 6)
     with torch.no_grad():
         (copied,) = head(queries, source)
         result = copied.values[0, 1, 2]
@@ -40,7 +42,9 @@ def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours()
         query = head.norm(queries[0, 1, 0, 2]) @ head.query.weight.T + head.slot_query[2]
         for word in range(4):
             near = [unit[word + shift, 0] if 0 <= word + shift < 4 else edge for shift in (-1, 0, 1)]
-            for form in range(2):
+            for form in range(1 + pieces):
+                if not source.mask[0, word, form]:
+                    continue
                 key = head.key_norm(head.key.weight @ torch.cat(near) + head.form[form])
                 logits.append(query @ key / 8**0.5)
                 values.append(unit[word, form])
@@ -51,29 +55,35 @@ def test_values_are_the_words_chosen_by_attention_over_each_and_its_neighbours()
 
 
 def test_triggers_are_a_low_rank_map_of_the_chosen_word_and_its_neighbours():
-    head, source, queries = make_head(trigger_rank=5), make_source(4), torch.randn(1, 2, 1, 3, 6)
+    head, source, queries = make_head(trigger_rank=5, pieces=2), make_source(4), torch.randn(1, 2, 1, 3, 6)
     with torch.no_grad():
         assert not head(queries, source)[0].triggers.any()  # a map that starts at zero
         head.trigger_rows[0].normal_()
+        head.trigger_before.weight.normal_()
         copied = head(queries, source)[0]
         unit = F.normalize(source.embeddings[0, :, 0], dim=-1)
         edge = torch.zeros(HIDDEN)
         near = [torch.cat([unit[w + s] if 0 <= w + s < 4 else edge for s in (-1, 0, 1)]) for w in range(4)]
-        weights = head.attention(queries, head.neighbourhoods(source), source)[0, 1, 0, 2]
+        cut = source.with_pieces(2)
+        weights = head.attention(queries, head.neighbourhoods(cut), cut)[0, 1, 0, 2]
         expected = torch.zeros(IN)
         for word in range(4):
-            call = head.trigger.weight @ near[word]
-            call = head.trigger_norm.weight * call * (call.pow(2).mean() + 1e-6) ** -0.5 / 5**0.5
-            expected += weights[word].sum() * (call @ head.trigger_rows[0][1])
+            for form in range(3):
+                call = head.trigger.weight @ near[word]
+                call = call + head.trigger_before.weight @ F.normalize(source.before[0, word, form], dim=-1)
+                call = head.trigger_norm.weight * call * (call.pow(2).mean() + 1e-6) ** -0.5 / 5**0.5
+                expected += weights[word, form] * (call @ head.trigger_rows[0][1])
     torch.testing.assert_close(copied.triggers[0, 1, 2], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_padding_changes_nothing():
     head, source, queries = make_head(trigger_rank=5), make_source(3, 5), torch.randn(2, 2, 1, 3, 6)
-    alone = CopySource(source.embeddings[:1, :3], source.mask[:1, :3])
+    alone = CopySource(source.embeddings[:1, :3], source.before[:1, :3], source.mask[:1, :3])
     source.embeddings[0, 3:] = 1e4
+    source.before[0, 3:] = 1e4
     with torch.no_grad():
         head.trigger_rows[0].normal_()
+        head.trigger_before.weight.normal_()
     (padded,), (single,) = head(queries, source), head(queries[:1], alone)
     torch.testing.assert_close(padded.values[:1], single.values, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(padded.triggers[:1], single.triggers, rtol=1e-5, atol=1e-6)
@@ -85,13 +95,15 @@ def test_a_sharp_slot_copies_one_word_exactly():
         head.slot_query *= 1e4
         head.log_gain.zero_()
     values = head(torch.zeros(1, 2, 1, 3, 6), source)[0].values[0, 0].detach()
-    candidates = F.normalize(source.embeddings[0].flatten(0, 1), dim=-1)
+    candidates = F.normalize(source.embeddings[0, :, :2].flatten(0, 1), dim=-1)
     assert (values @ candidates.T).amax(-1) == pytest.approx([1.0] * 3, abs=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{"modules": ()}, {"key_size": 0}, {"window": -1}, {"trigger_rank": -1}])
+@pytest.mark.parametrize(
+    "changes", [{"modules": ()}, {"key_size": 0}, {"window": -1}, {"trigger_rank": -1}, {"pieces": 4}]
+)
 def test_impossible_options(changes):
-    with pytest.raises(InputError, match="copying needs"):
+    with pytest.raises(InputError, match=r"copying needs|copy\.pieces"):
         CopyConfig(**changes)
 
 
@@ -100,10 +112,12 @@ def test_words_as_they_stand_and_as_they_would_begin_an_answer(tiny_base):
     table = tiny_base.model.get_input_embeddings().weight
     source = vocabulary.source(["say yes or", "no"])
     tokens = tiny_base.tokenizer("say yes or", add_special_tokens=False)["input_ids"]
-    assert source.mask.sum(-1).tolist() == [
-        len(tokens),
-        len(tiny_base.tokenizer("no", add_special_tokens=False)["input_ids"]),
+    assert source.mask[..., :2].sum(1).tolist() == [
+        [len(tokens)] * 2,
+        [len(tiny_base.tokenizer("no", add_special_tokens=False)["input_ids"])] * 2,
     ]
+    assert torch.equal(source.before[0, 1 : len(tokens), 0], table[tokens[:-1]].float())
+    assert not source.before[0, 0, 0].any() and not source.before[:, :, 1].any()
     assert torch.equal(source.embeddings[0, : len(tokens), 0], table[tokens].float())
     for position, token in enumerate(tokens):
         word = tiny_base.tokenizer.decode([token]).lstrip()
@@ -111,24 +125,31 @@ def test_words_as_they_stand_and_as_they_would_begin_an_answer(tiny_base):
         assert torch.equal(source.embeddings[0, position, 1], table[first].float())
 
 
-def test_a_space_before_a_word_is_dropped():
+def test_a_space_before_a_word_is_dropped_and_the_word_cut_anew():
     """A tokenizer whose tokens carry their space, as most do."""
 
     class Spaced:
-        words = ["yes", " yes", " ", "or", " or"]
+        words = ["yes", " yes", " ", "pl", "um", " plum", "b", "r", "e", "ad", " bread"]
+        cuts = {"yes plum bread": [0, 5, 10], " yes": [1], "yes": [0], " ": [2], "plum": [3, 4], "bread": [6, 7, 8, 9]}
 
         def __call__(self, text, add_special_tokens=True):
-            return {"input_ids": [self.words.index(text)] if text in self.words else [1, 4]}
+            return {"input_ids": self.cuts[text]}
 
         def decode(self, ids):
             return self.words[ids[0]]
 
-    table = torch.randn(5, HIDDEN)
-    source = Vocabulary(Spaced(), table).source([" yes or"])
-    assert torch.equal(source.embeddings[0, :, 0], table[[1, 4]]) and torch.equal(
-        source.embeddings[0, :, 1], table[[0, 3]]
-    )
-    assert torch.equal(Vocabulary(Spaced(), table).source([" "]).embeddings[0, 0], table[[2, 2]])
+    table = torch.randn(11, HIDDEN)
+    source = Vocabulary(Spaced(), table).source(["yes plum bread", " yes", " "])
+    forms = [[0, 0], [5, 3, 4], [10, 6, 7, 8]]  # no more than three pieces
+    before = [[None, None], [0, None, 3], [5, None, 6, 7]]
+    for position, (tokens, previous) in enumerate(zip(forms, before, strict=True)):
+        assert source.mask[0, position].tolist() == [True] * len(tokens) + [False] * (4 - len(tokens))
+        assert torch.equal(source.embeddings[0, position, : len(tokens)], table[tokens])
+        for form, token in enumerate(previous):
+            assert torch.equal(source.before[0, position, form], torch.zeros(HIDDEN) if token is None else table[token])
+    assert torch.equal(source.embeddings[1, 0, :2], table[[1, 0]])
+    assert torch.equal(source.embeddings[2, 0, :2], table[[2, 2]])  # nothing but a space is itself
+    assert source.mask[1:].sum((1, 2)).tolist() == [2, 2]
 
 
 def test_the_table_is_read_without_the_model(tiny_base, tmp_path, monkeypatch):

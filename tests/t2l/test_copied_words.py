@@ -21,7 +21,7 @@ COPYING = T2LArchitecture.from_dict(
         "r": 2,
         "bias_r": 2,
         "target_modules": ["q_proj", "down_proj"],
-        "copy": {"key_size": 8, "trigger_rank": 4},
+        "copy": {"key_size": 8, "pieces": 3, "trigger_rank": 4},
     }
 )
 TEXTS = ["Reply yes or no.", "Sort"]
