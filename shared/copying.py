@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from shared.config import Config
 from shared.errors import InputError
 
-
 #: Tokens of a word without a space before it that a source holds.
 MAX_PIECES = 3
 
