@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from t2l.data import Task
     from t2l.evaluate import TasksResult
 
-SPLITS = ("train", "held_out", "procedural", "procedural_held_out")
+SPLITS = ("train", "held_out", "procedural", "procedural_held_out", "procedural_labels")
 
 
 def tasks(
@@ -28,8 +28,8 @@ def tasks(
     split: Annotated[
         str,
         typer.Option(
-            help="train (seen tasks, unseen examples), held_out (unseen tasks), procedural (generated tasks, seen) or "
-            "procedural_held_out (generated tasks of unseen kinds)."
+            help="train (seen tasks, unseen examples), held_out (unseen tasks), procedural (generated tasks, seen), "
+            "procedural_held_out (generated tasks of unseen kinds) or procedural_labels (labels by unseen words)."
         ),
     ] = "train",
     limit: Annotated[int, typer.Option(min=1, help="Test examples per task.")] = 20,
@@ -138,8 +138,10 @@ def tasks(
 
 def _tasks_of(data: Path | None, split: str, procedural: int) -> "list[Task]":
     if split.startswith("procedural"):
-        from t2l.procedural import held_out_procedural_tasks, procedural_tasks
+        from t2l.procedural import held_out_procedural_tasks, procedural_tasks, relabelled_tasks
 
+        if split == "procedural_labels":
+            return relabelled_tasks([], seed=1)  # training has those of seed 0
         return procedural_tasks(procedural) if split == "procedural" else held_out_procedural_tasks()
     from t2l.data import PUBLISHABLE, read_tasks
 

@@ -276,6 +276,8 @@ def test_eval_of_procedural_tasks_needs_no_data(hyperlora, t2l_hypernet):
     done = hyperlora("eval", "tasks", "--split", "procedural_held_out", *options, "--json")
     assert done.exit_code == 0, done.stderr
     assert next(iter(json.loads(done.stdout)["tasks"])).startswith("procedural-")
+    labelled = json.loads(hyperlora("eval", "tasks", "--split", "procedural_labels", *options, "--json").stdout)
+    assert "-words" in next(iter(labelled["tasks"]))
     assert hyperlora("eval", "tasks", "--split", "train", *options).exit_code == 2
 
 

@@ -44,6 +44,9 @@ def test_same_arguments_same_tasks(tasks):
     assert relabelled_tasks([real_task()], 20, seed=3, **SIZES) == tasks[:20]
     assert relabelled_tasks([real_task()], 20, seed=4, **SIZES) != tasks[:20]
     assert relabelled_tasks([], 0) == []
+    trained = {text for task in tasks for text in task.descriptions}
+    other_seed = relabelled_tasks([], 200, seed=4, **SIZES)
+    assert not trained & {text for task in other_seed for text in task.held_out_descriptions}
 
 
 def test_they_are_many_and_so_are_their_words(tasks):
