@@ -1,14 +1,15 @@
-"""Averages the weights of two trained hypernetworks of one shape (Wortsman et al. 2022, arXiv:2109.01903).
+"""Averages the weights of two trained hypernetworks (Wortsman et al. 2022, arXiv:2109.01903).
 
 python benchmarks/average.py BEFORE AFTER --share 0.75 -o OUT    # 0.25 of BEFORE, 0.75 of AFTER
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import torch
 
-from shared.checkpoint import CARD_FILE, load_weights, read_checkpoint_config, save_checkpoint
+from shared.checkpoint import CARD_FILE, grow_from, load_weights, read_checkpoint_config, save_checkpoint
 from shared.errors import InputError
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
 
@@ -16,20 +17,28 @@ from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
 def average(before: Path, after: Path, share: float) -> dict[str, torch.Tensor]:
     """State of (1 - share) * before + share * after, float32.
 
+    ``before`` may copy words in fewer pieces and without triggers. What it lacks is then as in ``after``, but for the
+    rows that triggers write, which are zero: that is what a hypernetwork without triggers does.
+
     Raises:
         InputError: hypernetworks of different shapes.
     """
     config, other = (
         HyperNetworkConfig.from_dict(read_checkpoint_config(path)["hypernetwork"]) for path in (before, after)
     )
-    if config != other:
+    copies_less = config.copy and other.copy and config == dataclasses.replace(other, copy=config.copy)
+    if config != other and not copies_less:
         raise InputError(f"{before} and {after} have different shapes")
-    states = []
-    for path in (before, after):
-        network = HyperNetwork(config)
-        load_weights(path, network)
-        states.append(network.state_dict())
-    return {key: (1 - share) * value + share * states[1][key] for key, value in states[0].items()}
+    first, second = HyperNetwork(other), HyperNetwork(other)
+    load_weights(after, second)
+    if config == other:
+        load_weights(before, first)
+    else:
+        state = second.state_dict()
+        first.load_state_dict({key: t * 0 if "trigger_rows" in key else t for key, t in state.items()})
+        grow_from(before, first)
+    later = second.state_dict()
+    return {key: (1 - share) * value + share * later[key] for key, value in first.state_dict().items()}
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Averages of two hypernetworks."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from shared.checkpoint import save_checkpoint
+from shared.copying import CopyConfig
 from shared.errors import InputError
 from tests.shared.test_hypernetwork import CONFIGS, build
 
@@ -26,6 +28,29 @@ def test_every_tensor_is_the_weighted_mean(tmp_path):
     one, two = (save(tmp_path / str(seed), "grounded", seed) for seed in (1, 2))
     for key, value in module.average(tmp_path / "1", tmp_path / "2", 0.75).items():
         torch.testing.assert_close(value, 0.25 * one[key] + 0.75 * two[key])
+
+
+def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
+    """Half of it and half of its successor: shared weights are means, rows that it lacks are half of the other's."""
+    changes = {"copy": CopyConfig(key_size=4, window=1)}
+    small = dataclasses.replace(CONFIGS["linear"], **changes)
+    large = dataclasses.replace(small, copy=CopyConfig(key_size=4, window=1, pieces=2, trigger_rank=3))
+    states = []
+    for number, config in enumerate((small, large)):
+        network = build(config, seed=number)
+        described = {"kind": "t2l", "hypernetwork": config.to_dict()}
+        save_checkpoint(tmp_path / str(number), described, network.state_dict(), card="# card", dtype="float32")
+        states.append(network.state_dict())
+    result = module.average(tmp_path / "0", tmp_path / "1", 0.5)
+    assert set(result) == set(states[1])
+    for key, value in result.items():
+        if "trigger_rows" in key:
+            expected = 0.5 * states[1][key]
+        elif key == "copy_head.form":
+            expected = torch.cat([0.5 * (states[0][key] + states[1][key][:2]), states[1][key][2:]])
+        else:
+            expected = 0.5 * (states[0].get(key, states[1][key]) + states[1][key])
+        torch.testing.assert_close(value, expected)
 
 
 def test_another_shape_is_refused(tmp_path):
