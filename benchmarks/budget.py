@@ -20,7 +20,7 @@ from d2l.data import as_context
 from d2l.docqa import Context, answer_ids, question_messages
 from d2l.model import D2LModel
 from d2l.synthetic import long_document, needle_document
-from shared.evaluation import answer_recall, mean, provenance, token_f1
+from shared.evaluation import answer_recall, mean, provenance, spread, token_f1
 from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
 from shared.lora import LoraWeights, mean_weights
 from shared.lora_layer import apply_lora
@@ -65,9 +65,19 @@ def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[tuple[fl
     return rows
 
 
-def spread(items: tuple, count: int) -> tuple:
-    """``count`` of the items, evenly spaced."""
-    return items if len(items) <= count else tuple(items[i * len(items) // count] for i in range(count))
+def validation_contexts(
+    words: int, documents: int, questions: int, needles: int
+) -> tuple[list[Context], list[Context]]:
+    """Synthetic validation documents of so many words, and needles in noise of the same length."""
+    texts = [
+        as_context(long_document(index, seed=1000, split="validation", target_words=words))
+        for index in range(documents)
+    ]
+    hidden = [
+        as_context(needle_document(index, seed=1000, num_words=words, split="validation")) for index in range(needles)
+    ]
+    # Evenly over the document: the first sections are what ``drop`` keeps.
+    return [Context(c.text, spread(c.questions, questions)) for c in texts], hidden
 
 
 def main() -> None:
@@ -81,16 +91,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     name, model = load_d2l(options.hypernet, None, "auto", "auto")
-    documents = [
-        as_context(long_document(index, seed=1000, split="validation", target_words=options.words))
-        for index in range(options.documents)
-    ]
-    # Evenly over the document: the first sections are what ``drop`` keeps.
-    documents = [Context(c.text, spread(c.questions, options.questions)) for c in documents]
-    needles = [
-        as_context(needle_document(index, seed=1000, num_words=options.words, split="validation"))
-        for index in range(options.needles)
-    ]
+    documents, needles = validation_contexts(options.words, options.documents, options.questions, options.needles)
     table = []
     for method, rank in [("cut", None), *((m, int(r)) for r in options.ranks.split(",") for m in METHODS)]:
         rows = [row for c in documents for row in score(model, c, adapter(model, c.text, method, rank))]

@@ -10,12 +10,9 @@ import argparse
 import json
 from pathlib import Path
 
-from budget import score, spread
+from budget import score, validation_contexts
 
 from cli.loading import load_d2l
-from d2l.data import as_context
-from d2l.docqa import Context
-from d2l.synthetic import long_document, needle_document
 from shared.evaluation import mean, provenance
 from shared.lora import LoraFactors, LoraWeights
 
@@ -43,15 +40,7 @@ def main() -> None:
     name, model = load_d2l(options.hypernet, None, "auto", "auto")
     bias_r, table = model.hypernetwork.config.bias_r, []
     for words in map(int, options.words.split(",")):
-        documents = [
-            as_context(long_document(index, seed=1000, split="validation", target_words=words))
-            for index in range(options.documents)
-        ]
-        documents = [Context(c.text, spread(c.questions, options.questions)) for c in documents]
-        needles = [
-            as_context(needle_document(index, seed=1000, num_words=words, split="validation"))
-            for index in range(options.needles)
-        ]
+        documents, needles = validation_contexts(words, options.documents, options.questions, options.needles)
         adapters = [model.generate(model.chunk(c.text)).weights for c in (*documents, *needles)]
         chunks = mean([len(model.chunk(c.text)) for c in documents])
         for factor in map(float, options.factors.split(",")):

@@ -4,8 +4,11 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 from shared.card import command_line, library_versions
+
+T = TypeVar("T")
 
 
 def normalize_answer(text: str) -> str:
@@ -66,6 +69,13 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
         return 2 * row[-1] / (len(p) + len(a))
 
     return max(score(answer) for answer in answers)
+
+
+def spread(items: Sequence[T], count: int | None) -> tuple[T, ...]:
+    """``count`` of the items, evenly spaced; all if there are no more, or ``count`` is ``None``."""
+    if count is None or len(items) <= count:
+        return tuple(items)
+    return tuple(items[i * len(items) // count] for i in range(count))
 
 
 def mean(values: Sequence[float]) -> float:

@@ -234,8 +234,9 @@ def train_t2l(
         tasks: instead of those that ``config.data.tasks`` holds; the procedural ones come on top.
     """
     torch.manual_seed(config.training.seed)
-    unseen = config.held_out or config.data
-    tasks, unseen_tasks = (training_tasks(data, tasks) for data in (config.data, unseen))
+    unseen, given = config.held_out or config.data, tasks
+    tasks = training_tasks(config.data, given)
+    unseen_tasks = training_tasks(unseen, given) if config.held_out else tasks
     cache = DescriptionCache(Path(config.data.descriptions), Vocabulary.of(base) if config.model.copy else None)
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
     texts += [text for t in unseen_tasks for text in t.held_out_descriptions]

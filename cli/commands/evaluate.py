@@ -221,10 +221,9 @@ def adapter(
     """
     output.configure(json_output=json, quiet=quiet)
     from d2l.docqa import read_questions
+    from shared.evaluation import spread
 
-    asked = read_questions(questions)
-    if limit is not None and limit < len(asked):
-        asked = [asked[number * len(asked) // limit] for number in range(limit)]
+    asked = spread(read_questions(questions), limit)
     loaded_adapter = load_adapter(name)
     compared = load_adapter(other) if other else None
     loaded = load_base(base or loaded_adapter.base_model, device, dtype)

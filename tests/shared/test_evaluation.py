@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shared.errors import InputError
-from shared.evaluation import exact_match, output_match
+from shared.evaluation import exact_match, output_match, spread
 from shared.paths import whole_directory
 
 
@@ -52,3 +52,8 @@ def test_force_does_not_delete_somebody_elses_model(tmp_path, config, ours):
         with pytest.raises(InputError, match="will not be deleted"), whole_directory(target, force=True):
             pass
         assert (target / "model.safetensors").exists()
+
+
+def test_a_spread_is_even_and_never_more_than_there_is():
+    assert spread("abcdefghi", 3) == ("a", "d", "g") and spread("abcde", 2) == ("a", "c")
+    assert spread("abc", 5) == spread("abc", None) == tuple("abc")
