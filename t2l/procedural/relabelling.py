@@ -2,7 +2,7 @@
 
 A hypernetwork that has met 150 label words answers with one of them. Here every task has words of its own, as in symbol
 tuning (Wei et al. 2023, arXiv:2305.08298): the choices of ``labels`` with random words and the conditions they stand
-for, real label tasks with their labels renamed, and texts of many kinds to be sorted by what they are.
+for, real label tasks with their labels renamed, and texts to be sorted by their kind, their topic or their grade.
 """
 
 import re
@@ -15,11 +15,12 @@ from t2l.procedural import fillers, knowledge
 from t2l.procedural.catalogue import FAMILY, HELD_OUT_KINDS, MAX_INPUT, SOURCES, Plan, Pools, build
 from t2l.procedural.labels import CHOICES
 from t2l.procedural.parts import Choice, LabelSet, Phrases, Sample, Source, phrases
+from t2l.procedural.topics import GRADE_LABELS, GRADED_REVIEW, KINDS, TOPICS, Topic
 from t2l.procedural.wording import NUM_DESCRIPTIONS, Wording
 
 #: Tasks made of one choice on one source, of one mixed source, and of one real task, in turn; at most.
-_SETS_PER_CHOICE, _SETS_PER_MIX, _SETS_PER_TASK = 6, 8, 12
-_MIXES = 40
+_SETS_PER_CHOICE, _SETS_PER_MIX, _SETS_PER_TASK, _SETS_PER_TOPICS = 6, 8, 12, 5
+_MIXES, _TOPIC_MIXES, _KIND_MIXES = 40, 48, 16
 
 
 def _pairs(text: str) -> tuple[tuple[str, ...], ...]:
@@ -40,9 +41,18 @@ _REAL_THINGS = {
     "commonsense_qa": "quiz question",
 }
 _MIX_THINGS = ("text", "input", "entry", "snippet", "piece of text")
+_TOPIC_THINGS = ("text", "news item", "headline", "article", "message", "paragraph", "post", "news report", "story")
+_WORD_THINGS = ("word", "term", "expression", "entry")
 _KIND = phrases(
     "the kind of text; what the {thing} is; the type of the {thing} || what sort of thing the {thing} is; which it is"
 )
+_TOPIC = phrases("the topic of the {thing}; what the {thing} is about; the subject; the field; the section "
+                 "|| the theme of the {thing}; where it belongs")  # fmt: skip
+_ABOUT, _NAMES = "it is about {0}; it belongs to {0}", "it is a kind of {0}; it names a {0}"
+_READER = phrases("who the {thing} is for; the reader; who would like to read the {thing} || the audience")
+_GRADE = phrases("the grade of the {thing}; how good it was; how satisfied the writer is; the rating of the {thing} "
+                 "|| the score that goes with the {thing}")  # fmt: skip
+_GRADES = ("as bad as can be", "rather bad", "neither good nor bad", "rather good", "as good as can be")
 _MAPPINGS = phrases(
     "Write {new} for {old}; For {old} answer {new}; Use the word {new} in place of {old}; {old} = {new}; "
     "Say {new} if it is {old} || Put {new} where {old} is meant; {new} stands for {old}"
@@ -62,6 +72,9 @@ def relabelled_tasks(
     wording, pools = Wording(), Pools(seed, examples, test_examples)
     usable = [task for task in real if task.split == "train" and task.family in PUBLISHABLE and task.family != FAMILY]
     planned = [*_choice_plans(seed, wording), *_sorting_plans(seed, wording, usable)]
+    planned += [*_topic_plans(seed, wording, "topic", TOPICS, _TOPIC_MIXES, _TOPIC_THINGS, _TOPIC, _ABOUT)]
+    planned += [*_topic_plans(seed, wording, "kind_of_word", KINDS, _KIND_MIXES, _WORD_THINGS, _KIND, _NAMES)]
+    planned += [*_grade_plans(seed, wording)]
     makers = [lambda plan=plan: build(plan, pools, "train", seed, examples, test_examples) for plan in planned]
     makers += [
         lambda task=task, number=number: _renamed(task, number, seed)
@@ -133,6 +146,46 @@ def _sorting_plans(seed: int, wording: Wording, real: Sequence[Task]) -> Iterato
                 style = rng.choice((str, str.title, str.capitalize, str.upper, lambda k: k.replace(" ", "_")))
                 labels = LabelSet(tuple(style(kind) for kind in kinds), plain=True)
             yield _plan(name, choice, source, labels, seed, wording)
+
+
+def _topic_plans(
+    seed: int,
+    wording: Wording,
+    kind: str,
+    topics: Sequence[Topic],
+    mixes: int,
+    things: Sequence[str],
+    what: Phrases,
+    condition: str,
+) -> Iterator[Plan]:
+    """Texts of several topics, to be told apart by the names of the topics, by their readers, and by random words."""
+    for mix in range(mixes):
+        rng = Random(f"{seed}/{kind}/{mix}")
+        chosen = rng.sample(topics, rng.choice((2, 3, 3, 4, 4, 4, 5, 6)))
+        members = [Source("", "", lambda rng, topic=topic: Sample(topic.draw(rng))) for topic in chosen]
+        source = _mixed(f"{kind}{mix}", rng.choice(things), members)
+        conditions = tuple(phrases(condition.format(t.names[0])) for t in chosen)
+        for number in range(_SETS_PER_TOPICS):
+            plain, asked = number < _SETS_PER_TOPICS - 1, what
+            style = rng.choice((str, str.capitalize, str.title, str.upper, str.capitalize))
+            if plain and number == 1 and all(topic.readers for topic in chosen):
+                asked, label_words = _READER, [style(rng.choice(topic.readers)) for topic in chosen]
+            elif plain:
+                label_words = [style(rng.choice(topic.names)) for topic in chosen]
+            else:
+                label_words = random_words(rng, len(chosen))
+            choice = Choice(f"sort_by_{kind}", "classification", (), lambda s: s.value, asked, conditions, ())
+            name = f"{FAMILY}-{choice.kind}-{source.name}-words{number}"
+            yield _plan(name, choice, source, LabelSet(tuple(label_words), plain), seed, wording)
+
+
+def _grade_plans(seed: int, wording: Wording) -> Iterator[Plan]:
+    """Reviews to be graded on several scales of five."""
+    conditions = tuple(phrases(f"it was {grade}; the writer found it {grade}") for grade in _GRADES)
+    choice = Choice("grade", "classification", (), lambda s: s.value, _GRADE, conditions, ())
+    for number, labels in enumerate(GRADE_LABELS):
+        name = f"{FAMILY}-{choice.kind}-{GRADED_REVIEW.name}-words{number}"
+        yield _plan(name, choice, GRADED_REVIEW, LabelSet(tuple(labels.split("/")), plain=True), seed, wording)
 
 
 def _plan(name: str, choice: Choice, source: Source, labels: LabelSet, seed: int, wording: Wording) -> Plan:

@@ -80,6 +80,11 @@ PLAIN_CHOICE_FRAMES = Frames(
         "Input: {a_thing}. Output: {options}, depending on {what}{how}.",
         "hey, is it {options}? what counts is {what}{how}",
         "It is required to state {what} by one of the terms {list}.{how_sentence}",
+        "Classify the {thing} as {options}.{how_sentence}",
+        "Classify {a_thing} by {what}: {options}.{how_sentence}",
+        "Sort every {thing} into {list}.{how_sentence}",
+        "Assign one of the categories {list} to the {thing}.{how_sentence}",
+        "Which of {options} fits the {thing}? It depends on {what}.{how_sentence}",
     ),
     held_out=(
         "Have a look at the {thing} and settle {what}, choosing among {list}.{how_sentence}",
