@@ -13,18 +13,14 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
-
 from cli.loading import load_d2l
 from d2l.data import as_context
-from d2l.docqa import Context, answer_ids, question_messages
+from d2l.docqa import Context
 from d2l.model import D2LModel
+from d2l.scoring import AnswerScore, score_questions
 from d2l.synthetic import long_document, needle_document
-from shared.evaluation import answer_recall, mean, provenance, spread, token_f1
-from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.evaluation import mean, provenance, spread
 from shared.lora import LoraWeights, mean_weights
-from shared.lora_layer import apply_lora
-from shared.losses import logits_at
 
 METHODS = ("cut", "svd", "drop", "average")
 
@@ -48,21 +44,9 @@ def adapter(model: D2LModel, text: str, method: str, rank: int | None) -> LoraWe
     return mean_weights([model.generate([chunk], max_rank=rank).weights for chunk in chunks]).truncate(rank).weights
 
 
-@torch.no_grad()
-def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[tuple[float, int, float, float]]:
-    """(sum of NLL, tokens, F1, contained) of each question on a context."""
-    base, rows = model.base, []
-    with apply_lora(base.model, lora.to(base.device)):
-        for qa in context.questions:
-            prompt = chat_ids(base, question_messages(qa.question, system=model.config.question_system, short=True))
-            gold = answer_ids(base.tokenizer, qa.answer)
-            ids, mask = pad_batch([prompt + gold], base.tokenizer.pad_token_id)
-            targets = mask & (torch.arange(ids.shape[1]) >= len(prompt))
-            ids, mask, targets = (t.to(base.device) for t in (ids, mask, targets))
-            nll = torch.nn.functional.cross_entropy(logits_at(base, ids, mask, targets), ids[targets], reduction="sum")
-            reply = generate(base, [prompt], GenerationConfig(24))[0]
-            rows.append((nll.item(), len(gold), token_f1(reply, qa.answers), answer_recall(reply, qa.answers)))
-    return rows
+def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[AnswerScore]:
+    """The context's questions, asked with a LoRA."""
+    return score_questions(model.base, context.questions, lora, system=model.config.question_system)
 
 
 def validation_contexts(
@@ -80,6 +64,15 @@ def validation_contexts(
     return [Context(c.text, spread(c.questions, questions)) for c in texts], hidden
 
 
+def means(rows: list[AnswerScore]) -> dict[str, float]:
+    """NLL per answer token, F1, and the share of replies that contain the answer."""
+    return {
+        "nll": sum(row.nll for row in rows) / sum(row.tokens for row in rows),
+        "f1": mean([row.f1 for row in rows]),
+        "contained": mean([row.recall for row in rows]),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", default="32,64,128,256")
@@ -95,14 +88,12 @@ def main() -> None:
     table = []
     for method, rank in [("cut", None), *((m, int(r)) for r in options.ranks.split(",") for m in METHODS)]:
         rows = [row for c in documents for row in score(model, c, adapter(model, c.text, method, rank))]
-        found = [row[3] for c in needles for row in score(model, c, adapter(model, c.text, method, rank))]
+        found = [row for c in needles for row in score(model, c, adapter(model, c.text, method, rank))]
         record = {
             "rank": rank or mean([model.rank(model.chunk(c.text)) for c in documents]),
             "method": method if rank else "all",
-            "nll": sum(row[0] for row in rows) / sum(row[1] for row in rows),
-            "f1": mean([row[2] for row in rows]),
-            "contained": mean([row[3] for row in rows]),
-            "needles": mean(found),
+            **means(rows),
+            "needles": mean([row.recall for row in found]),
         }
         table.append(record)
         print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from budget import score, validation_contexts
+from budget import means, score, validation_contexts
 
 from cli.loading import load_d2l
 from shared.evaluation import mean, provenance
@@ -53,10 +53,8 @@ def main() -> None:
                 "words": words,
                 "chunks": chunks,
                 "factor": factor,
-                "nll": sum(row[0] for row in rows) / sum(row[1] for row in rows),
-                "f1": mean([row[2] for row in rows]),
-                "contained": mean([row[3] for row in rows]),
-                "needles": mean([row[3] for rows in scores[len(documents) :] for row in rows]),
+                **means(rows),
+                "needles": mean([row.recall for rows in scores[len(documents) :] for row in rows]),
             }
             table.append(record)
             print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)

@@ -14,7 +14,7 @@ from d2l.unrelated import UNRELATED
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
-from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.generation import GenerationConfig, chat_ids, generate, pad_answers
 
 _OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
 _NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
@@ -215,7 +215,7 @@ class D2LData:
         if config.max_chunks > 1 and rng.random() >= config.single_chunk_share:
             per_context = 2 ** rng.randint(1, config.max_chunks.bit_length() - 1)
         system = rng.choice((None, ""))
-        rows, counts, index, teachers = [], [], [], []
+        prompts, answers, index, teachers = [], [], [], []
         parts: list[_Part] = []
         for begin in range(0, config.chunks_per_step, per_context):
             parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
@@ -233,16 +233,13 @@ class D2LData:
                 stated = not short and qa.stated and rng.random() < config.stated
                 prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))
                 answer = answer_ids(self.tokenizer, qa.stated if stated else qa.answer)[: config.max_answer_tokens]
-                rows.append(prompt + answer)
-                counts.append(len(answer))
+                prompts.append(prompt)
+                answers.append(answer)
                 index.append(position // per_context)
                 if self.with_teacher:
                     content = f"{part.document}\n\n{qa.question}"
                     teachers.append(chat_ids(self.base, question_messages(content, system=system_message, short=short)))
-        ids, mask = pad_batch(rows, self.tokenizer.pad_token_id)
-        targets = torch.zeros_like(mask)
-        for row, (tokens, count) in enumerate(zip(rows, counts, strict=True)):
-            targets[row, len(tokens) - count : len(tokens)] = True
+        ids, mask, targets = pad_answers(prompts, answers, self.tokenizer.pad_token_id)
         contexts = config.chunks_per_step // per_context
         chunks = [part.chunk for part in parts]
         return D2LBatch(chunks, contexts, ids, mask, targets, torch.tensor(index), teachers)

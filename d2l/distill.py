@@ -15,7 +15,7 @@ from d2l.docqa import answer_ids, question_messages
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
-from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.generation import GenerationConfig, chat_ids, generate, pad_answers
 from shared.lora import LoraWeights
 from shared.lora_layer import apply_lora
 from shared.losses import distillation_loss, logits_at, next_token_loss
@@ -151,8 +151,5 @@ def _loss(base: BaseModel, weights: LoraWeights, rows: list[_Row], top_k: int) -
 
 def _batch(base: BaseModel, rows: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ids, mask and the answers' positions of (prompt, answer) pairs."""
-    ids, mask = pad_batch([prompt + answer for prompt, answer in rows], base.tokenizer.pad_token_id)
-    targets = torch.zeros_like(mask)
-    for row, (prompt, answer) in enumerate(rows):
-        targets[row, len(prompt) : len(prompt) + len(answer)] = True
-    return ids.to(base.device), mask.to(base.device), targets.to(base.device)
+    prompts, answers = map(list, zip(*rows, strict=True))
+    return pad_answers(prompts, answers, base.tokenizer.pad_token_id, base.device)

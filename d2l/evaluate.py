@@ -1,20 +1,15 @@
 """Does the adapter know its document? NLL and generated answers with and without it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
-import torch
-
-from d2l.docqa import QA, Context, answer_ids, question_messages
+from d2l.docqa import QA, Context
 from d2l.model import D2LModel
+from d2l.scoring import AnswerScore, score_questions
 from shared.base_model import BaseModel
 from shared.errors import InputError
-from shared.evaluation import answer_recall, exact_match, mean, provenance, token_f1
-from shared.generation import GenerationConfig, chat_ids, generate, pad_batch
+from shared.evaluation import mean, provenance
 from shared.lora import LoraWeights
-from shared.lora_layer import apply_lora
-from shared.losses import logits_at
 
 # none: question alone. bias: the input-independent LoRA alone. adapter: the document's. other: another document's.
 # context: the document in the prompt. context+bias: the same with the input-independent LoRA.
@@ -88,16 +83,11 @@ class AdapterResult:
 
 
 @dataclass(frozen=True)
-class _Answered:
-    """One question in one mode: sums that ``_scores`` makes means of."""
+class _Answered(AnswerScore):
+    """The same with the groups that its question belongs to."""
 
     length: str
     kind: str
-    nll: float
-    tokens: int
-    f1: float
-    exact_match: float
-    recall: float
 
 
 def evaluate_docqa(
@@ -141,9 +131,19 @@ def evaluate_docqa(
             lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
             text = context.text if mode.startswith("context") else None
             questions, system = context.questions, model.config.question_system
-            rows = _score(model.base, system, questions, lora, text, generate_answers, max_new_tokens, short)
+            rows = score_questions(
+                model.base,
+                questions,
+                lora,
+                system=system,
+                text=text,
+                generate_answers=generate_answers,
+                max_new_tokens=max_new_tokens,
+                short=short,
+            )
             answered[mode] += [
-                _Answered(_bucket(length), qa.kind, *row) for qa, row in zip(questions, rows, strict=True)
+                _Answered(**vars(row), length=_bucket(length), kind=qa.kind)
+                for qa, row in zip(questions, rows, strict=True)
             ]
         if on_progress:
             on_progress(number + 1, len(usable))
@@ -187,8 +187,10 @@ def evaluate_adapter(
     used = {"none": None, "adapter": adapter} | ({"other": other} if other is not None else {})
     answered: dict[str, list[_Answered]] = {}
     for number, (mode, lora) in enumerate(used.items()):
-        rows = _score(base, system, questions, lora, None, True, max_new_tokens, short)
-        answered[mode] = [_Answered("", qa.kind, *row) for qa, row in zip(questions, rows, strict=True)]
+        rows = score_questions(base, questions, lora, system=system, max_new_tokens=max_new_tokens, short=short)
+        answered[mode] = [
+            _Answered(**vars(row), length="", kind=qa.kind) for qa, row in zip(questions, rows, strict=True)
+        ]
         if on_progress:
             on_progress(number + 1, len(used))
     return AdapterResult(
@@ -245,56 +247,3 @@ def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
 
 def _lora(model: D2LModel, context: Context) -> LoraWeights:
     return model.generate(model.chunk(context.text)).weights
-
-
-@torch.no_grad()
-def _score(
-    base: BaseModel,
-    system: str | None,
-    questions: Sequence[QA],
-    lora: LoraWeights | None,
-    text: str | None,
-    answers: bool,
-    max_new_tokens: int,
-    short: bool,
-) -> list[tuple[float, int, float, float, float]]:
-    """(sum of NLL, answer tokens, F1, exact match, recall) of each question."""
-    prompts = [
-        chat_ids(
-            base,
-            question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=short),
-        )
-        for qa in questions
-    ]
-    golds = [answer_ids(base.tokenizer, qa.answer) for qa in questions]
-    rows: list[tuple[float, int, float, float, float]] = []
-    active = nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device))
-    # Long prompts one by one, short ones together.
-    size = 1 if text is not None and len(text) > 2000 else 8
-    with active:
-        for start in range(0, len(questions), size):
-            part = slice(start, start + size)
-            ids, mask = pad_batch(
-                [p + g for p, g in zip(prompts[part], golds[part], strict=True)], base.tokenizer.pad_token_id
-            )
-            targets = torch.zeros_like(mask)
-            for row, (prompt, gold) in enumerate(zip(prompts[part], golds[part], strict=True)):
-                targets[row, len(prompt) : len(prompt) + len(gold)] = True
-            ids, mask, targets = (t.to(base.device) for t in (ids, mask, targets))
-            logits = logits_at(base, ids, mask, targets)
-            losses = torch.nn.functional.cross_entropy(logits, ids[targets], reduction="none")
-            sums = losses.new_zeros(len(ids)).index_add(0, targets.nonzero()[:, 0], losses).tolist()
-            replies = [""] * len(ids)
-            if answers:
-                replies = generate(base, prompts[part], GenerationConfig(max_new_tokens))
-            for qa, gold, total, reply in zip(questions[part], golds[part], sums, replies, strict=True):
-                rows.append(
-                    (
-                        total,
-                        len(gold),
-                        token_f1(reply, qa.answers),
-                        exact_match(reply, qa.answers),
-                        answer_recall(reply, qa.answers),
-                    )
-                )
-    return rows

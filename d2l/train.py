@@ -18,7 +18,7 @@ from shared.base_model import BaseModel
 from shared.checkpoint import grow_from
 from shared.config import Config
 from shared.evaluation import mean
-from shared.generation import pad_batch
+from shared.generation import pad_answers, pad_batch
 from shared.grounded import GroundedConfig
 from shared.hypernetwork import HyperNetwork, HyperNetworkConfig, target_configs
 from shared.lora_layer import apply_lora
@@ -166,17 +166,12 @@ class D2LTrainingModule(nn.Module):
     @torch.no_grad()
     def _teacher_logits(self, batch: D2LBatch) -> Tensor:
         """The teacher's logits at the same answer tokens, with the context in its prompt."""
-        rows, starts = [], []
-        for row, prompt in enumerate(batch.teacher_prompts):
-            answer = batch.ids[row][batch.targets[row]].tolist()
-            rows.append(prompt + answer)
-            starts.append(len(prompt))
-        ids, mask = pad_batch(rows, self.base.tokenizer.pad_token_id)
-        targets = mask & (torch.arange(ids.shape[1])[None] >= torch.tensor(starts)[:, None])
-        device = batch.ids.device
+        answers = [ids[chosen].tolist() for ids, chosen in zip(batch.ids, batch.targets, strict=True)]
+        pad_id = self.base.tokenizer.pad_token_id
+        ids, mask, targets = pad_answers(batch.teacher_prompts, answers, pad_id, batch.ids.device)
         reader = self.hypernetwork.bias() if self.objective.teacher == "reader" else None
         with apply_lora(self.base.model, reader.to(self.base.placement.dtype)) if reader else nullcontext():
-            return logits_at(self.base, ids.to(device), mask.to(device), targets.to(device))
+            return logits_at(self.base, ids, mask, targets)
 
 
 @torch.no_grad()

@@ -77,6 +77,21 @@ def pad_batch(rows: list[list[int]], pad_id: int, *, left: bool = False) -> tupl
     return ids, mask
 
 
+def pad_answers(
+    prompts: list[list[int]], answers: list[list[int]], pad_id: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prompts with their answers behind, as the losses want them.
+
+    Returns:
+        Ids (batch, longest) int64, attention mask and the answers' positions, both (batch, longest) bool.
+    """
+    ids, mask = pad_batch([p + a for p, a in zip(prompts, answers, strict=True)], pad_id)
+    positions = torch.zeros_like(mask)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        positions[row, len(prompt) : len(prompt) + len(answer)] = True
+    return ids.to(device), mask.to(device), positions.to(device)
+
+
 class _Callback:
     """A transformers streamer that hands over text as soon as whole words are decoded."""
 

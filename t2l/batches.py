@@ -11,7 +11,7 @@ from torch import Tensor
 from shared.base_model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
-from shared.generation import chat_ids, pad_batch
+from shared.generation import chat_ids, pad_answers
 from shared.hypernetwork import ContextFeatures
 from t2l.data import Example, Task, group_key, user_message
 from t2l.encoder import DescriptionCache
@@ -109,11 +109,7 @@ def example_rows(base: BaseModel, examples: Sequence[Example], max_output_tokens
     """Inputs as chat prompts with their outputs behind: ids, mask and the outputs' positions, each (rows, T)."""
     prompts = [chat_ids(base, user_message(example.input)) for example in examples]
     outputs = [output_ids(base, example.output)[:max_output_tokens] for example in examples]
-    ids, mask = pad_batch([p + o for p, o in zip(prompts, outputs, strict=True)], base.tokenizer.pad_token_id)
-    targets = torch.zeros_like(mask)
-    for row, (prompt, output) in enumerate(zip(prompts, outputs, strict=True)):
-        targets[row, len(prompt) : len(prompt) + len(output)] = True
-    return ids, mask, targets
+    return pad_answers(prompts, outputs, base.tokenizer.pad_token_id)
 
 
 class _Pooled:
