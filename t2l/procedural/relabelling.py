@@ -14,12 +14,13 @@ from t2l.data import PUBLISHABLE, Example, Task
 from t2l.procedural import fillers, knowledge
 from t2l.procedural.catalogue import FAMILY, HELD_OUT_KINDS, MAX_INPUT, SOURCES, Plan, Pools, build
 from t2l.procedural.labels import CHOICES
+from t2l.procedural.opinions import OPINION
 from t2l.procedural.parts import Choice, LabelSet, Phrases, Sample, Source, phrases
 from t2l.procedural.topics import GRADE_LABELS, GRADED_REVIEW, KINDS, TOPICS, Topic
 from t2l.procedural.wording import NUM_DESCRIPTIONS, Wording
 
 #: Tasks made of one choice on one source, of one mixed source, and of one real task, in turn; at most.
-_SETS_PER_CHOICE, _SETS_PER_MIX, _SETS_PER_TASK, _SETS_PER_TOPICS = 6, 8, 12, 5
+_SETS_PER_CHOICE, _SETS_PER_MIX, _SETS_PER_TASK, _SETS_PER_TOPICS, _SETS_PER_VERDICT = 6, 8, 12, 5, 8
 _MIXES, _TOPIC_MIXES, _KIND_MIXES = 40, 48, 16
 
 
@@ -52,6 +53,12 @@ _ABOUT, _NAMES = "it is about {0}; it belongs to {0}", "it is a kind of {0}; it 
 _READER = phrases("who the {thing} is for; the reader; who would like to read the {thing} || the audience")
 _GRADE = phrases("the grade of the {thing}; how good it was; how satisfied the writer is; the rating of the {thing} "
                  "|| the score that goes with the {thing}")  # fmt: skip
+_VERDICT = phrases("the sentiment of the {thing}; what the writer thinks; the opinion; the mood of the {thing} "
+                   "|| how the writer feels")  # fmt: skip
+_VERDICT_CONDITIONS = (
+    phrases("the writer is unhappy; the {thing} is unfavourable || the writer complains"),
+    phrases("the writer is happy; the {thing} is favourable || the writer is full of praise"),
+)
 _GRADES = ("as bad as can be", "rather bad", "neither good nor bad", "rather good", "as good as can be")
 _MAPPINGS = phrases(
     "Write {new} for {old}; For {old} answer {new}; Use the word {new} in place of {old}; {old} = {new}; "
@@ -74,7 +81,7 @@ def relabelled_tasks(
     planned = [*_choice_plans(seed, wording), *_sorting_plans(seed, wording, usable)]
     planned += [*_topic_plans(seed, wording, "topic", TOPICS, _TOPIC_MIXES, _TOPIC_THINGS, _TOPIC, _ABOUT)]
     planned += [*_topic_plans(seed, wording, "kind_of_word", KINDS, _KIND_MIXES, _WORD_THINGS, _KIND, _NAMES)]
-    planned += [*_grade_plans(seed, wording)]
+    planned += [*_grade_plans(seed, wording), *_opinion_plans(seed, wording)]
     makers = [lambda plan=plan: build(plan, pools, "train", seed, examples, test_examples) for plan in planned]
     makers += [
         lambda task=task, number=number: _renamed(task, number, seed)
@@ -186,6 +193,21 @@ def _grade_plans(seed: int, wording: Wording) -> Iterator[Plan]:
     for number, labels in enumerate(GRADE_LABELS):
         name = f"{FAMILY}-{choice.kind}-{GRADED_REVIEW.name}-words{number}"
         yield _plan(name, choice, GRADED_REVIEW, LabelSet(tuple(labels.split("/")), plain=True), seed, wording)
+
+
+def _opinion_plans(seed: int, wording: Wording) -> Iterator[Plan]:
+    """Short opinions to be judged, in all words for it and in random ones."""
+    choice = Choice("opinion", "classification", (), lambda s: s.value, _VERDICT, _VERDICT_CONDITIONS, ())
+    num_plain = _SETS_PER_VERDICT * len(_VERDICTS)
+    for number in range(num_plain + 3 * _SETS_PER_TASK):
+        name = f"{FAMILY}-{choice.kind}-{OPINION.name}-words{number}"
+        rng = Random(f"{seed}/{name}")
+        if plain := number < num_plain:
+            style = rng.choice((str, str.capitalize, str.capitalize, str.upper))
+            label_words = tuple(map(style, _VERDICTS[number % len(_VERDICTS)]))
+        else:
+            label_words = random_words(rng, 2)
+        yield _plan(name, choice, OPINION, LabelSet(label_words, plain), seed, wording)
 
 
 def _plan(name: str, choice: Choice, source: Source, labels: LabelSet, seed: int, wording: Wording) -> Plan:
