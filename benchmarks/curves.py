@@ -44,11 +44,13 @@ def train(kind: str, config: dict, folder: Path, seconds: float) -> None:
 
 def curve(folder: Path) -> list[dict]:
     """Held-out records of a run, each with the seconds of the training record before it."""
-    result, seconds = [], 0.0
+    result, seconds, before = [], 0.0, 0.0
     for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         if record["kind"] == "train":
-            seconds = record["seconds"]
+            if before + record["seconds"] < seconds:  # a run that goes on counts from nothing again
+                before = seconds
+            seconds = before + record["seconds"]
         else:
             result.append({**record, "seconds": seconds})
     return result
