@@ -150,19 +150,23 @@ class Wording:
         return self._collect(rng, fill, plain, OPERATION_FRAMES.train, OPERATION_FRAMES.held_out)
 
     def choice(self, rng: Random, choice: Choice, labels: LabelSet, source: Source, how: Phrases) -> Descriptions:
-        """Descriptions of a choice among labels; all of them name every label."""
+        """Descriptions of a choice among labels; all of them name every label, half of them in an order that says
+        nothing (were "negative" always before "positive", the place would be learned and not the word)."""
 
         def fill(frame: str, held_out: bool) -> str:
-            conditions = [_pick(rng, condition, held_out) for condition in choice.conditions]
+            pairs = list(zip(labels.words, choice.conditions, strict=True))
+            if rng.random() < 0.5:
+                rng.shuffle(pairs)
+            named = [word for word, _ in pairs]
             return _fill(
                 frame,
                 source,
                 _pick(rng, how, held_out),
                 what=_pick(rng, choice.what, held_out),
-                options=_enumeration(labels.words, " or "),
-                list=_enumeration(labels.words, " and "),
-                slashes="/".join(labels.words),
-                mapping=_mapping(rng, labels.words, conditions),
+                options=_enumeration(named, " or "),
+                list=_enumeration(named, " and "),
+                slashes="/".join(named),
+                mapping=_mapping(rng, named, [_pick(rng, condition, held_out) for _, condition in pairs]),
             )
 
         train, held_out = MAPPED_CHOICE_FRAMES.train, MAPPED_CHOICE_FRAMES.held_out
