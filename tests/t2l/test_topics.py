@@ -82,3 +82,14 @@ def test_grades_go_with_the_adjectives(tasks):
 def test_all_grades_are_drawn():
     rng = Random(0)
     assert {GRADED_REVIEW.draw(rng).value for _ in range(100)} == set(range(5))
+
+
+def test_no_label_always_comes_first(tasks):
+    """A place must not stand for a meaning: in a quarter of the descriptions two labels have changed places."""
+    first = [
+        task.labels[0] == min(task.labels, key=text.index)
+        for task in of_kind(tasks, "opinion")
+        if not any(a != b and a in b for a in task.labels for b in task.labels)
+        for text in task.descriptions
+    ]
+    assert len(first) > 500 and 0.6 < sum(first) / len(first) < 0.9
