@@ -45,8 +45,9 @@ def adapter(model: D2LModel, text: str, method: str, rank: int | None) -> LoraWe
 
 
 def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[AnswerScore]:
-    """The context's questions, asked with a LoRA."""
-    return score_questions(model.base, context.questions, lora, system=model.config.question_system)
+    """The context's questions, asked with a LoRA; one by one, so that no padding moves a bf16 figure."""
+    system = model.config.question_system
+    return [row for qa in context.questions for row in score_questions(model.base, [qa], lora, system=system)]
 
 
 def validation_contexts(
