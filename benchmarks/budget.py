@@ -11,9 +11,11 @@ fit; ``average`` solves each chunk alone at that rank and takes the mean of the 
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
 from cli.loading import load_d2l
+from d2l.cache import ChunkCache
 from d2l.data import as_context
 from d2l.docqa import Context
 from d2l.model import D2LModel
@@ -25,13 +27,13 @@ from shared.lora import LoraWeights, mean_weights
 METHODS = ("cut", "svd", "drop", "average")
 
 
-def adapter(model: D2LModel, text: str, method: str, rank: int | None) -> LoraWeights:
+def adapter(model: D2LModel, cache: ChunkCache, text: str, method: str, rank: int | None) -> LoraWeights:
     """The document's adapter at a rank; ``None``: all of it."""
     chunks, network = model.chunk(text), model.hypernetwork
     if method == "cut":
-        return model.generate(chunks, max_rank=rank).weights
+        return model.generate(chunks, max_rank=rank, cache=cache).weights
     if method == "svd":
-        return model.generate(chunks).weights.truncate(rank).weights
+        return model.generate(chunks, cache=cache).weights.truncate(rank).weights
     if method == "drop":
         kept, rows = [], network.config.bias_r
         for chunk in chunks:
@@ -39,15 +41,10 @@ def adapter(model: D2LModel, text: str, method: str, rank: int | None) -> LoraWe
             if rows > rank and kept:
                 break
             kept.append(chunk)
-        return model.generate(kept, max_rank=rank).weights
+        return model.generate(kept, max_rank=rank, cache=cache).weights
     # The bias is in every chunk's adapter, so the mean holds it once.
-    return mean_weights([model.generate([chunk], max_rank=rank).weights for chunk in chunks]).truncate(rank).weights
-
-
-def score(model: D2LModel, context: Context, lora: LoraWeights) -> list[AnswerScore]:
-    """The context's questions, asked with a LoRA; one by one, so that no padding moves a bf16 figure."""
-    system = model.config.question_system
-    return [row for qa in context.questions for row in score_questions(model.base, [qa], lora, system=system)]
+    each = [model.generate([chunk], max_rank=rank, cache=cache).weights for chunk in chunks]
+    return mean_weights(each).truncate(rank).weights
 
 
 def validation_contexts(
@@ -87,17 +84,22 @@ def main() -> None:
     name, model = load_d2l(options.hypernet, None, "auto", "auto")
     documents, needles = validation_contexts(options.words, options.documents, options.questions, options.needles)
     table = []
-    for method, rank in [("cut", None), *((m, int(r)) for r in options.ranks.split(",") for m in METHODS)]:
-        rows = [row for c in documents for row in score(model, c, adapter(model, c.text, method, rank))]
-        found = [row for c in needles for row in score(model, c, adapter(model, c.text, method, rank))]
-        record = {
-            "rank": rank or mean([model.rank(model.chunk(c.text)) for c in documents]),
-            "method": method if rank else "all",
-            **means(rows),
-            "needles": mean([row.recall for row in found]),
-        }
-        table.append(record)
-        print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = ChunkCache(Path(folder))
+
+        def score(context: Context, method: str, rank: int | None) -> list[AnswerScore]:
+            lora = adapter(model, cache, context.text, method, rank)
+            return score_questions(model.base, context.questions, lora, system=model.config.question_system)
+
+        for method, rank in [("cut", None), *((m, int(r)) for r in options.ranks.split(",") for m in METHODS)]:
+            record = {
+                "rank": rank or mean([model.rank(model.chunk(c.text)) for c in documents]),
+                "method": method if rank else "all",
+                **means([row for c in documents for row in score(c, method, rank)]),
+                "needles": mean([row.recall for c in needles for row in score(c, method, rank)]),
+            }
+            table.append(record)
+            print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)
     if options.json:
         facts = {"documents": len(documents), "needles": len(needles), "words": options.words, "hypernetwork": name}
         options.json.write_text(json.dumps({"rows": table, "provenance": provenance(**facts)}, indent=1) + "\n")

@@ -10,21 +10,18 @@ import argparse
 import json
 from pathlib import Path
 
-from budget import means, score, validation_contexts
+from budget import means, validation_contexts
 
 from cli.loading import load_d2l
+from d2l.scoring import score_questions
 from shared.evaluation import mean, provenance
-from shared.lora import LoraFactors, LoraWeights
+from shared.lora import LoraWeights
 
 
-def with_gain(weights: LoraWeights, bias_r: int, factor: float) -> LoraWeights:
-    """LoRA weights whose last ``bias_r`` columns of B are as they were and whose others are ``factor`` times that."""
-    scaled = {}
-    for name, f in weights.items():
-        lora_B = f.lora_B.clone()
-        lora_B[:, : lora_B.shape[1] - bias_r] *= factor
-        scaled[name] = LoraFactors(f.lora_A, lora_B)
-    return LoraWeights(scaled)
+def with_gain(weights: LoraWeights, bias: LoraWeights | None, factor: float) -> LoraWeights:
+    """``factor`` times what the document adds: weights = document + bias, however a rank limit has mixed the two."""
+    scaled = weights.scaled(factor)
+    return scaled if bias is None else LoraWeights.concat([scaled, bias.scaled(1 - factor)])
 
 
 def main() -> None:
@@ -38,14 +35,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     name, model = load_d2l(options.hypernet, None, "auto", "auto")
-    bias_r, table = model.hypernetwork.config.bias_r, []
+    bias, system, table = model.hypernetwork.bias(), model.config.question_system, []
     for words in map(int, options.words.split(",")):
         documents, needles = validation_contexts(words, options.documents, options.questions, options.needles)
         adapters = [model.generate(model.chunk(c.text)).weights for c in (*documents, *needles)]
         chunks = mean([len(model.chunk(c.text)) for c in documents])
         for factor in map(float, options.factors.split(",")):
             scores = [
-                score(model, context, with_gain(weights, bias_r, factor))
+                score_questions(model.base, context.questions, with_gain(weights, bias, factor), system=system)
                 for context, weights in zip((*documents, *needles), adapters, strict=True)
             ]
             rows = [row for rows in scores[: len(documents)] for row in rows]
