@@ -141,11 +141,10 @@ class D2LTrainingModule(nn.Module):
         scale = self.config.chunk_scale(len(batch.chunks) // batch.num_contexts)
         weights = self.hypernetwork.combine(chunk_weights.scaled(scale), batch.num_contexts)
         weights = weights.to(base.placement.dtype)
-        if batch.num_contexts == 1:
-            rows = weights.unbind()[0]  # a large one: not copied for every row
-        else:
-            rows = weights.index_select((batch.context_index + shift) % batch.num_contexts)
-        with apply_lora(base.model, rows):
+        if shift:
+            weights = weights.index_select((torch.arange(batch.num_contexts) + shift) % batch.num_contexts)
+        rows = batch.context_index.bincount(minlength=batch.num_contexts).tolist()
+        with apply_lora(base.model, weights, rows):
             logits = logits_at(base, batch.ids, batch.mask, batch.targets)
         targets = batch.ids[batch.targets]
         first = batch.targets.clone()

@@ -324,9 +324,11 @@ class HyperNetwork(nn.Module):
     def _weights(self, factors: dict[str, tuple[Tensor, Tensor]]) -> LoraWeights:
         """Rank-major stacks of all layers -> PEFT's orientation by layer name, scaling folded into B."""
         index = {layer: position for position, layer in enumerate(self.config.layers)}
+        # Taken apart once: the gradient of an indexed layer is a tensor of all layers, one per layer.
+        by_layer = {module: [f.unbind(1) for f in pair] for module, pair in factors.items()}
         result = {}
         for t in self.config.targets:
-            lora_A, lora_B = (f[:, index[t.layer]] for f in factors[t.module])
+            lora_A, lora_B = (f[index[t.layer]] for f in by_layer[t.module])
             result[t.name] = LoraFactors(
                 lora_A[..., : t.in_features], lora_B[..., : t.out_features].mT * self.config.scaling
             )

@@ -1,8 +1,9 @@
 """LoRA weights live in a model: inside ``with apply_lora(model, weights):`` and gone afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from shared.errors import InputError
@@ -15,11 +16,12 @@ class LoraLinear(nn.Module):
     Args:
         base_layer: the frozen layer, called as it is (quantised ones too).
         factors: unbatched, or one pair per sample of the batch that will come.
+        rows: how many neighbouring samples each of the pairs is for, if not one.
     """
 
-    def __init__(self, base_layer: nn.Module, factors: LoraFactors) -> None:
+    def __init__(self, base_layer: nn.Module, factors: LoraFactors, rows: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.base_layer = base_layer
+        self.base_layer, self.rows = base_layer, rows
         # Plain attributes: they are the output of a hypernetwork and carry its graph, so they are no parameters.
         self.lora_A = factors.lora_A
         self.lora_B = factors.lora_B
@@ -29,16 +31,22 @@ class LoraLinear(nn.Module):
         y = self.base_layer(x)
         # The layers of a model that is spread over devices see their inputs on their own one.
         lora_A, lora_B = self.lora_A.to(x.device), self.lora_B.to(x.device)
-        update = x.to(lora_A.dtype) @ lora_A.mT @ lora_B.mT
+        if self.rows is None:
+            update = x.to(lora_A.dtype) @ lora_A.mT @ lora_B.mT
+        else:
+            # Pair by pair: factors of a large rank are not copied for every sample, nor are their gradients.
+            parts = zip(x.to(lora_A.dtype).split(list(self.rows)), lora_A.unbind(), lora_B.unbind(), strict=True)
+            update = torch.cat([part @ a.mT @ b.mT for part, a, b in parts])
         return (y + update).to(y.dtype)
 
 
 @contextmanager
-def apply_lora(model: nn.Module, weights: LoraWeights) -> Iterator[None]:
+def apply_lora(model: nn.Module, weights: LoraWeights, rows: Sequence[int] | None = None) -> Iterator[None]:
     """Put LoRA weights into a model for the duration of the block.
 
-    Batched weights of size n apply sample by sample to inputs of batch size n. The result is the same, bit for
-    bit, as PEFT's for a saved adapter of the same dtype. The model is restored on exit, also after an error.
+    Batched weights of size n apply sample by sample to inputs of batch size n; with ``rows``, n numbers, the i-th
+    weights apply to the next ``rows[i]`` samples of an input of batch size ``sum(rows)``. The result is the same, bit
+    for bit, as PEFT's for a saved adapter of the same dtype. The model is restored on exit, also after an error.
 
     Raises:
         InputError: the model lacks a layer, or a layer has another size.
@@ -62,7 +70,7 @@ def apply_lora(model: nn.Module, weights: LoraWeights) -> Iterator[None]:
                     "this adapter was made for another base model",
                 )
             replaced.append((parent, leaf, layer))
-            setattr(parent, leaf, LoraLinear(layer, factors))
+            setattr(parent, leaf, LoraLinear(layer, factors, rows))
         yield
     finally:
         for parent, leaf, layer in reversed(replaced):

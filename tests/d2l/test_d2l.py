@@ -177,17 +177,19 @@ def test_training_batch_equals_generation(tiny_base, chunk_gain):
     batch = data.batch(3)
     assert batch.num_contexts == 2
     module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective())
-    total, count = 0.0, 0
-    for context in range(2):
-        lora = model.generate(batch.chunks[2 * context : 2 * context + 2]).weights
-        rows = batch.context_index == context
-        with apply_lora(tiny_base.model, lora):
-            logits = logits_at(tiny_base, batch.ids[rows], batch.mask[rows], batch.targets[rows])
-        targets = batch.ids[rows][batch.targets[rows]]
-        total += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
-        count += len(targets)
-    with torch.no_grad():
-        assert module(batch)["loss"].item() == pytest.approx(total / count, rel=1e-4)
+    for shift in (0, 1):  # 1: every question with the other document's
+        total, count = 0.0, 0
+        for context in range(2):
+            first = 2 * ((context + shift) % 2)
+            lora = model.generate(batch.chunks[first : first + 2]).weights
+            rows = batch.context_index == context
+            with apply_lora(tiny_base.model, lora):
+                logits = logits_at(tiny_base, batch.ids[rows], batch.mask[rows], batch.targets[rows])
+            targets = batch.ids[rows][batch.targets[rows]]
+            total += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+            count += len(targets)
+        with torch.no_grad():
+            assert module(batch, shift)["loss"].item() == pytest.approx(total / count, rel=1e-4)
 
 
 def test_first_tokens_can_weigh_more(tiny_base):

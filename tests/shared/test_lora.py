@@ -82,6 +82,22 @@ def test_batched_weights_apply_sample_by_sample(tiny_base):
             )
 
 
+def test_weights_for_several_rows_are_those_of_every_row(tiny_base):
+    """Also where a pair of factors has no row at all, and in their gradients."""
+    x, counts = ids(5), [2, 0, 3]
+    results = []
+    for shared_rows in (True, False):
+        weights = random_weights(tiny_base, ("down_proj", "v_proj"), 4, batch=3)
+        leaves = [f.requires_grad_() for pair in weights.values() for f in (pair.lora_A, pair.lora_B)]
+        used = weights if shared_rows else weights.index_select(torch.tensor([0, 0, 2, 2, 2]))
+        with apply_lora(tiny_base.model, used, counts if shared_rows else None):
+            out = tiny_base.model(x).logits
+        out.square().mean().backward()
+        results.append([out.detach(), *(leaf.grad for leaf in leaves)])
+    for ours, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_concat_is_the_sum_of_deltas(tiny_base):
     parts = [random_weights(tiny_base, ("down_proj",), r, seed=r) for r in (2, 5, 1)]
     joined = LoraWeights.concat(parts)
