@@ -69,3 +69,17 @@ def test_short_names_of_dtypes():
         with pytest.raises(InputError, match="unknown dtype"):
             dtype_name(text, auto=False)
     assert str(choose_placement("cpu", "bf16").dtype) == "torch.bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "bf16_seconds", "expected"),
+    [(True, 0.4, "bfloat16"), (True, 1.2, "bfloat16"), (True, 1.8, "float32"), (False, 0.4, "float32")],
+)
+def test_a_cpu_gets_bf16_only_where_it_is_not_slower(monkeypatch, instructions, bf16_seconds, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    seconds = {torch.bfloat16: bf16_seconds, torch.float32: 1.0}
+    monkeypatch.setattr("shared.device._matmul_seconds", seconds.get)
+    placement = choose_placement("cpu")
+    assert str(placement.dtype) == f"torch.{expected}"
+    assert ("not fast" in placement.reason) == (expected == "float32")
