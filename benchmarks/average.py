@@ -17,8 +17,9 @@ from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
 def average(before: Path, after: Path, share: float) -> dict[str, torch.Tensor]:
     """State of (1 - share) * before + share * after, float32.
 
-    ``before`` may copy words in fewer pieces and without triggers. What it lacks is then as in ``after``, but for the
-    rows that triggers write, which are zero: that is what a hypernetwork without triggers does.
+    ``before`` may be what ``after`` has grown from: fewer layers, words copied in fewer pieces and without triggers.
+    What it lacks is then as in ``after``, but for the rows that triggers write, which are zero: that is what a
+    hypernetwork without triggers does.
 
     Raises:
         InputError: hypernetworks of different shapes.
@@ -26,8 +27,13 @@ def average(before: Path, after: Path, share: float) -> dict[str, torch.Tensor]:
     config, other = (
         HyperNetworkConfig.from_dict(read_checkpoint_config(path)["hypernetwork"]) for path in (before, after)
     )
-    copies_less = config.copy and other.copy and config == dataclasses.replace(other, copy=config.copy)
-    if config != other and not copies_less:
+    grounded = dataclasses.replace(
+        other.grounded,
+        **{name: getattr(config.grounded, name) for name in ("horizon", "recall_layers", "initial_gain")},
+    )
+    smaller = dataclasses.replace(other, copy=config.copy, targets=config.targets, grounded=grounded)
+    grown = bool(config.copy) == bool(other.copy) and set(config.targets) <= set(other.targets)
+    if config != smaller or not grown:
         raise InputError(f"{before} and {after} have different shapes")
     first, second = HyperNetwork(other), HyperNetwork(other)
     load_weights(after, second)

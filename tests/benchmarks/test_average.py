@@ -53,8 +53,36 @@ def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
         torch.testing.assert_close(value, expected)
 
 
-def test_another_shape_is_refused(tmp_path):
+def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
+    large = dataclasses.replace(CONFIGS["recall"], bias_targets=CONFIGS["grounded"].bias_targets)
+    later = [t for t in large.targets if t.layer == large.layers[-1]]
+    small = dataclasses.replace(CONFIGS["grounded"], targets=tuple(later))
+    states = []
+    for number, config in enumerate((small, large)):
+        network = build(config, seed=number)
+        described = {"kind": "d2l", "hypernetwork": config.to_dict()}
+        save_checkpoint(tmp_path / str(number), described, network.state_dict(), card="# card", dtype="float32")
+        states.append(network.state_dict())
+    before, after = states
+    result = module.average(tmp_path / "0", tmp_path / "1", 0.25)
+
+    def mean(key, part=slice(None)):
+        return 0.75 * before[key] + 0.25 * after[key][part]
+
+    for key in ("grounded_head.log_gain", "grounded_head.value_in"):
+        torch.testing.assert_close(result[key], torch.cat([after[key][:-1], mean(key, slice(-1, None))]))
+    chosen = "grounded_head.query.weight"  # weight and strength of a row, which both have, and its salience
+    shared = len(before[chosen])
+    torch.testing.assert_close(result[chosen], torch.cat([mean(chosen, slice(shared)), after[chosen][shared:]]))
+    assert torch.equal(result["grounded_head.mix"], after["grounded_head.mix"])
+    for key in after:
+        if key.startswith("bias") or "num_latents" in key or key == "perceiver.encoder.latents":
+            torch.testing.assert_close(result[key], mean(key) if key in before else after[key])
+
+
+@pytest.mark.parametrize("name", ["recall", "chosen"])
+def test_another_shape_is_refused(tmp_path, name):
     save(tmp_path / "1", "grounded", 1)
-    save(tmp_path / "2", "recall", 1)
+    save(tmp_path / "2", name, 1)
     with pytest.raises(InputError, match="different shapes"):
         module.average(tmp_path / "1", tmp_path / "2", 0.5)
