@@ -17,15 +17,15 @@ module = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(module)
 
 
-def save(path, name, seed):
-    network = build(CONFIGS[name], seed=seed)
-    described = {"kind": "d2l", "hypernetwork": CONFIGS[name].to_dict()}
+def save(path, config, seed, kind="d2l"):
+    network = build(config, seed=seed)
+    described = {"kind": kind, "hypernetwork": config.to_dict()}
     save_checkpoint(path, described, network.state_dict(), card="# card", dtype="float32")
     return network.state_dict()
 
 
 def test_every_tensor_is_the_weighted_mean(tmp_path):
-    one, two = (save(tmp_path / str(seed), "grounded", seed) for seed in (1, 2))
+    one, two = (save(tmp_path / str(seed), CONFIGS["grounded"], seed) for seed in (1, 2))
     for key, value in module.average(tmp_path / "1", tmp_path / "2", 0.75).items():
         torch.testing.assert_close(value, 0.25 * one[key] + 0.75 * two[key])
 
@@ -35,12 +35,7 @@ def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
     changes = {"copy": CopyConfig(key_size=4, window=1)}
     small = dataclasses.replace(CONFIGS["linear"], **changes)
     large = dataclasses.replace(small, copy=CopyConfig(key_size=4, window=1, pieces=2, trigger_rank=3))
-    states = []
-    for number, config in enumerate((small, large)):
-        network = build(config, seed=number)
-        described = {"kind": "t2l", "hypernetwork": config.to_dict()}
-        save_checkpoint(tmp_path / str(number), described, network.state_dict(), card="# card", dtype="float32")
-        states.append(network.state_dict())
+    states = [save(tmp_path / str(seed), config, seed, kind="t2l") for seed, config in enumerate((small, large))]
     result = module.average(tmp_path / "0", tmp_path / "1", 0.5)
     assert set(result) == set(states[1])
     for key, value in result.items():
@@ -57,12 +52,7 @@ def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
     large = dataclasses.replace(CONFIGS["recall"], bias_targets=CONFIGS["grounded"].bias_targets)
     later = [t for t in large.targets if t.layer == large.layers[-1]]
     small = dataclasses.replace(CONFIGS["grounded"], targets=tuple(later))
-    states = []
-    for number, config in enumerate((small, large)):
-        network = build(config, seed=number)
-        described = {"kind": "d2l", "hypernetwork": config.to_dict()}
-        save_checkpoint(tmp_path / str(number), described, network.state_dict(), card="# card", dtype="float32")
-        states.append(network.state_dict())
+    states = [save(tmp_path / str(seed), config, seed) for seed, config in enumerate((small, large))]
     before, after = states
     result = module.average(tmp_path / "0", tmp_path / "1", 0.25)
 
@@ -82,7 +72,7 @@ def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
 
 @pytest.mark.parametrize("name", ["recall", "chosen"])
 def test_another_shape_is_refused(tmp_path, name):
-    save(tmp_path / "1", "grounded", 1)
-    save(tmp_path / "2", name, 1)
+    save(tmp_path / "1", CONFIGS["grounded"], 1)
+    save(tmp_path / "2", CONFIGS[name], 1)
     with pytest.raises(InputError, match="different shapes"):
         module.average(tmp_path / "1", tmp_path / "2", 0.5)
