@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from shared.checkpoint import CARD_FILE, grow_from, load_weights, read_checkpoint_config, save_checkpoint
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
+from shared.hypernetwork.checkpoint import CARD_FILE, grow_from, load_weights, read_checkpoint_config, save_checkpoint
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
 
 
 def average(before: Path, after: Path, share: float) -> dict[str, torch.Tensor]:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from cli.loading import load_d2l
 from d2l.cache import ChunkCache
-from d2l.data import as_context
-from d2l.docqa import Context
+from d2l.evaluation.scoring import AnswerScore, score_questions
 from d2l.model import D2LModel
-from d2l.scoring import AnswerScore, score_questions
+from d2l.questions import Context
 from d2l.synthetic import long_document, needle_document
-from shared.evaluation import mean, provenance, spread
-from shared.lora import LoraWeights, mean_weights
+from d2l.training.batches import as_context
+from shared.lora.weights import LoraWeights, mean_weights
+from shared.metrics import mean, provenance, spread
 
 METHODS = ("cut", "svd", "drop", "average")
 

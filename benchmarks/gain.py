@@ -13,9 +13,9 @@ from pathlib import Path
 from budget import means, validation_contexts
 
 from cli.loading import load_d2l
-from d2l.scoring import score_questions
-from shared.evaluation import mean, provenance
-from shared.lora import LoraWeights
+from d2l.evaluation.scoring import score_questions
+from shared.lora.weights import LoraWeights
+from shared.metrics import mean, provenance
 
 
 def with_gain(weights: LoraWeights, bias: LoraWeights | None, factor: float) -> LoraWeights:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import yaml
 
-from shared.base_model import BaseModel, load_base_model
-from shared.card import publish_adapter
-from shared.device import choose_placement, tune_malloc
-from shared.hypernetwork import TargetConfig, target_configs
-from shared.targets import find_targets
-from t2l.baselines import OracleConfig, train_oracle
-from t2l.data import Task, read_tasks
-from t2l.train import T2LTrainConfig, training_tasks
+from shared.base.device import choose_placement, tune_malloc
+from shared.base.model import BaseModel, load_base_model
+from shared.base.targets import find_targets
+from shared.hypernetwork.network import TargetConfig, target_configs
+from shared.lora.card import publish_adapter
+from t2l.evaluation.baselines import OracleConfig, train_oracle
+from t2l.tasks import Task, read_tasks
+from t2l.training.train import T2LTrainConfig, training_tasks
 
 
 def write_oracles(

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, compare, d2l, describe, evaluate, hypernet, inspect, pull, push, t2l, train
+from cli.commands import ask, chat, compare, d2l, describe, hypernet, inspect, pull, push, t2l, train
+from cli.commands.eval import adapter, docqa, general, needles, tasks
 from cli.errors import handled
 
 _EPILOG = """Examples:
@@ -25,8 +26,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+evaluate = typer.Typer(help="Measure hypernetworks and adapters on data they have not seen.", no_args_is_help=True)
+hypernets = typer.Typer(help="List, describe and import hypernetworks.", no_args_is_help=True)
 
 
 def _version(value: bool) -> None:
@@ -58,21 +62,34 @@ def _start(
         warnings.simplefilter("ignore")
 
 
-for _name, _command in {
-    "d2l": d2l.d2l,
-    "t2l": t2l.t2l,
-    "describe": describe.describe,
-    "ask": ask.ask,
-    "chat": chat.chat,
-    "inspect": inspect.inspect,
-    "push": push.push,
-    "pull": pull.pull,
-    "train": train.train,
-    "compare": compare.compare,
-}.items():
-    app.command(_name)(handled(_command))
-app.add_typer(evaluate.app, name="eval")
-app.add_typer(hypernet.app, name="hypernet")
+_COMMANDS = {
+    app: {
+        "d2l": d2l.d2l,
+        "t2l": t2l.t2l,
+        "describe": describe.describe,
+        "ask": ask.ask,
+        "chat": chat.chat,
+        "inspect": inspect.inspect,
+        "push": push.push,
+        "pull": pull.pull,
+        "train": train.train,
+        "compare": compare.compare,
+    },
+    evaluate: {
+        "adapter": adapter.adapter,
+        "docqa": docqa.docqa,
+        "general": general.general,
+        "needles": needles.needles,
+        "tasks": tasks.tasks,
+    },
+    hypernets: {"list": hypernet.list_, "info": hypernet.info, "import": hypernet.import_},
+}
+for _group, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        _group.command(_name)(handled(_command))
+evaluate.command("niah", hidden=True)(handled(needles.needles))  # its name until 0.1
+app.add_typer(evaluate, name="eval")
+app.add_typer(hypernets, name="hypernet")
 
 if __name__ == "__main__":  # accelerate launch -m cli.app train ...
     app()

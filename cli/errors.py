@@ -26,10 +26,14 @@ def fail(message: str, hint: str, code: int) -> None:
 
 
 def handled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command: no traceback unless HYPERLORA_DEBUG=1, exit 2 for bad input, 1 for a failure, 130 for Ctrl-C."""
+    """Wrap a command: its ``json`` and ``quiet`` decide how results are shown, and every failure is one line.
+
+    No traceback unless HYPERLORA_DEBUG=1; exit code 2 for bad input, 1 for a failure, 130 for Ctrl-C.
+    """
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        output.configure(json_output=kwargs.get("json", False), quiet=kwargs.get("quiet", False))
         try:
             return function(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):

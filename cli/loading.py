@@ -6,8 +6,8 @@ from cli.progress import spinner
 
 if TYPE_CHECKING:
     from d2l.model import D2LModel
-    from shared.adapter import Adapter
-    from shared.base_model import BaseModel
+    from shared.base.model import BaseModel
+    from shared.lora.adapter import Adapter
 
 
 def load_base(
@@ -15,8 +15,8 @@ def load_base(
 ) -> "BaseModel":
     """Place and load a base model, with a spinner."""
     with spinner("loading the base model"):
-        from shared.base_model import load_base_model
-        from shared.device import choose_placement
+        from shared.base.device import choose_placement
+        from shared.base.model import load_base_model
 
         placement = choose_placement(device, dtype)
         spread = device == "auto" and placement.device.type == "cuda"
@@ -31,7 +31,7 @@ def load_base(
 
 def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str) -> "tuple[str, D2LModel]":
     """A document hypernetwork's name, and itself on its base model."""
-    from shared.registry import find_hypernetwork
+    from shared.hypernetwork.registry import find_hypernetwork
 
     entry = find_hypernetwork(hypernet, "d2l")
     loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
@@ -50,8 +50,8 @@ def load_adapter(path: str) -> "Adapter":
     """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
     from pathlib import Path
 
-    from shared.adapter import read_adapter
     from shared.hub import is_repo_id, pull_snapshot
+    from shared.lora.adapter import read_adapter
 
     local = Path(path)
     if not local.exists() and is_repo_id(path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.errors import InputError
 
 if TYPE_CHECKING:
-    from d2l.niah import NiahCell
+    from d2l.evaluation.needles import NeedleCell
 
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -31,7 +31,7 @@ def check_plot(path: Path | None) -> None:
         raise InputError("--plot needs matplotlib", "pip install 'hyperlora[plot]'")
 
 
-def niah_heatmap(cells: Sequence["NiahCell"], path: Path, title: str) -> None:
+def needles_heatmap(cells: Sequence["NeedleCell"], path: Path, title: str) -> None:
     """Accuracy by length (columns) and depth (rows), adapter beside the text in the prompt."""
     import matplotlib
 

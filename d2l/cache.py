@@ -8,7 +8,7 @@ from pathlib import Path
 
 from d2l.chunking import Chunk
 from d2l.model import D2LModel
-from shared.lora import LoraFactors, LoraWeights
+from shared.lora.weights import LoraFactors, LoraWeights
 from shared.paths import home
 
 MAX_BYTES = 8_000_000_000

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.generation import render_chat
+from shared.base.chat import render_chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.base_model import BaseModelSpec
+from shared.base.model import BaseModelSpec
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetworkConfig
+from shared.hypernetwork.network import HyperNetworkConfig
 
 
 @dataclass(frozen=True)

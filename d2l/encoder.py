@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from d2l.chunking import Chunk
 from d2l.config import D2LConfig
-from shared.base_model import BaseModel
-from shared.generation import pad_batch
-from shared.grounded import GroundedSource
-from shared.hypernetwork import ContextFeatures
-from shared.targets import find_decoder
+from shared.base.chat import pad_batch
+from shared.base.model import BaseModel
+from shared.base.targets import find_decoder
+from shared.hypernetwork.memory import GroundedSource
+from shared.hypernetwork.network import ContextFeatures
 
 
 class _Recorded(Exception):

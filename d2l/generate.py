@@ -10,12 +10,12 @@ import torch
 from d2l.cache import ChunkCache
 from d2l.model import D2LModel
 from d2l.reader import DocumentText
-from shared.adapter import PROVENANCE_FILE
-from shared.card import AdapterResult, publish_adapter
-from shared.clock import Stages
 from shared.config import read_json
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetworkConfig
+from shared.hypernetwork.network import HyperNetworkConfig
+from shared.lora.adapter import PROVENANCE_FILE
+from shared.lora.card import AdapterResult, publish_adapter
+from shared.provenance import Stages
 
 # At most so much of a safetensors header for one factor: its name, type, shape and place.
 HEADER_BYTES = 256

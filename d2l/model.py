@@ -10,11 +10,11 @@ import torch
 from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
-from shared.base_model import BaseModel
-from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
-from shared.hypernetwork import HyperNetwork
-from shared.lora import LoraWeights
-from shared.targets import check_targets
+from shared.base.model import BaseModel
+from shared.base.targets import check_targets
+from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
+from shared.hypernetwork.network import HyperNetwork
+from shared.lora.weights import LoraWeights
 
 if TYPE_CHECKING:
     from d2l.cache import ChunkCache

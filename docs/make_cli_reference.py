@@ -1,42 +1,31 @@
-"""Writes docs/cli.md from the commands' own --help; a test fails when the file is stale."""
+"""Writes docs/cli.md from the commands' own --help, found by walking the app; a test fails when the file is stale."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import typer
 from typer.testing import CliRunner
 
 from cli.app import app
 
-COMMANDS = (
-    "",
-    "d2l",
-    "t2l",
-    "describe",
-    "ask",
-    "chat",
-    "inspect",
-    "push",
-    "pull",
-    "train",
-    "compare",
-    "eval docqa",
-    "eval general",
-    "eval niah",
-    "eval tasks",
-    "hypernet list",
-    "hypernet info",
-    "hypernet import",
-)
+
+def commands() -> Iterator[list[str]]:
+    """The words of every command that help shows, groups before their commands."""
+    todo: list[tuple[list[str], object]] = [([], typer.main.get_command(app))]
+    while todo:
+        words, command = todo.pop(0)
+        if not command.hidden:
+            yield words
+            todo = [([*words, name], sub) for name, sub in getattr(command, "commands", {}).items()] + todo
 
 
 def reference() -> str:
     """The reference as Markdown."""
     parts = ["# Command line reference\n\nGenerated from `--help` by `make docs`.\n"]
-    for command in COMMANDS:
-        done = CliRunner().invoke(
-            app, [*command.split(), "--help"], env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-        )
+    for words in commands():
+        done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
         text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
-        parts.append(f"## {f'hyperlora {command}'.strip()}\n\n```\n{text}\n```\n")
+        parts.append(f"## {' '.join(['hyperlora', *words])}\n\n```\n{text}\n```\n")
     return "\n".join(parts)
 
 

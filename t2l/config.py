@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.base_model import BaseModelSpec
+from shared.base.model import BaseModelSpec
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
-from t2l.mlp_hypernetwork import MLPHyperNetwork, MLPHyperNetworkConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
+from t2l.mlp.hypernetwork import MLPHyperNetwork, MLPHyperNetworkConfig
 
 
 @dataclass(frozen=True)

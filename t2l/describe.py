@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from shared.base_model import BaseModel
+from shared.base.chat import GenerationConfig, Message, chat_ids, generate
+from shared.base.model import BaseModel
 from shared.errors import HyperLoraError, InputError
-from shared.generation import GenerationConfig, Message, chat_ids, generate
-from t2l.data import Example, user_message
+from t2l.tasks import Example, user_message
 
 MAX_EXAMPLES = 8
 MAX_CHARACTERS = 200

@@ -5,7 +5,7 @@ and the distance within which 95% of unseen wordings of the same tasks are. ``hy
 to a checkpoint that lacks it::
 
     config = T2LTrainConfig.from_dict(...)                    # the configuration of the run, as in its card
-    tasks = training_tasks(config.data)                       # t2l.train
+    tasks = training_tasks(config.data)                       # t2l.training.train
     cache = DescriptionCache(Path(config.data.descriptions))  # t2l.encoder
     training_distances(tasks, cache).write(checkpoint)
 """
@@ -24,8 +24,8 @@ from shared.errors import InputError
 from shared.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
-    from t2l.data import Task
     from t2l.encoder import DescriptionCache
+    from t2l.tasks import Task
 
 FILE = "training_descriptions.safetensors"
 MAX_DESCRIPTIONS = 2000

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from shared.errors import HyperLoraError, InputError
-from shared.hypernetwork import ContextFeatures
-from shared.vocabulary import Vocabulary
+from shared.hypernetwork.network import ContextFeatures
+from shared.hypernetwork.vocabulary import Vocabulary
 from t2l.config import T2LConfig
 from t2l.descriptions import finish_sentence
-from t2l.plain_encoder import PlainEncoder, load_plain_encoder
+from t2l.mlp.text_encoder import PlainEncoder, load_plain_encoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

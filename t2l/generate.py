@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.card import AdapterResult, publish_adapter
-from shared.clock import Stages
-from shared.lora import LoraWeights
+from shared.lora.card import AdapterResult, publish_adapter
+from shared.lora.weights import LoraWeights
 from shared.paths import ADAPTERS_FILE, whole_directory
+from shared.provenance import Stages
+from t2l.descriptions import AdapterRequest
 from t2l.encoder import count_tokens
 from t2l.model import T2LModel
-from t2l.requests import AdapterRequest
 
 if TYPE_CHECKING:
     from t2l.encoder import TextEncoder

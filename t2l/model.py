@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from shared.base_model import BaseModel
-from shared.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
+from shared.base.model import BaseModel
+from shared.base.targets import check_targets
 from shared.errors import InputError
-from shared.hypernetwork import ContextFeatures, HyperNetwork, HyperNetworkConfig
-from shared.lora import LoraWeights
-from shared.targets import check_targets
-from shared.vocabulary import Vocabulary
+from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
+from shared.hypernetwork.network import ContextFeatures, HyperNetwork, HyperNetworkConfig
+from shared.hypernetwork.vocabulary import Vocabulary
+from shared.lora.weights import LoraWeights
 from t2l.config import T2LConfig
 from t2l.distance import TrainingDistances
 from t2l.encoder import encode_descriptions, stack_features
-from t2l.mlp_hypernetwork import MLPHyperNetwork
+from t2l.mlp.hypernetwork import MLPHyperNetwork
 
 if TYPE_CHECKING:
-    from shared.published import BaseArchitecture
+    from shared.importing.source import BaseArchitecture
     from t2l.encoder import TextEncoder
 
 

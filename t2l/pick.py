@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from shared.base_model import BaseModel
+from shared.base.model import BaseModel
 from shared.errors import InputError
-from shared.lora import LoraWeights
-from t2l.data import Example
+from shared.lora.weights import LoraWeights
+from t2l.evaluation.scoring import example_losses
 from t2l.model import T2LModel
-from t2l.scoring import example_losses
+from t2l.tasks import Example
 
 if TYPE_CHECKING:
     from t2l.encoder import TextEncoder

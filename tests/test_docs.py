@@ -59,8 +59,8 @@ def test_training_configurations_are_valid(path):
     """Each file, and each variant of a file of learning curves."""
     import yaml
 
-    from d2l.train import D2LTrainConfig
-    from t2l.train import T2LTrainConfig
+    from d2l.training.train import D2LTrainConfig
+    from t2l.training.train import T2LTrainConfig
 
     data = yaml.safe_load(path.read_text())
     configs = [data]

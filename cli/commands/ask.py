@@ -39,7 +39,6 @@ def ask(
 
     Example: hyperlora ask brief-adapter "Where are avocados short?" --compare
     """
-    output.configure(json_output=json, quiet=quiet)
     from shared.errors import InputError
 
     if question == "-":
@@ -57,8 +56,8 @@ def ask(
     loaded = load_base(base or loaded_adapter.base_model, device, dtype, load_in_4bit=load_in_4bit)
     import torch
 
-    from shared.generation import GenerationConfig, answer
-    from shared.lora_layer import apply_lora
+    from shared.base.chat import GenerationConfig, answer
+    from shared.lora.layer import apply_lora
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
     messages = [*opening(loaded_adapter, system), {"role": "user", "content": question}]

@@ -29,13 +29,12 @@ def chat(
 
     Example: hyperlora chat brief-adapter
     """
-    output.configure(quiet=quiet)
     loaded_adapter = load_adapter(adapter)
     loaded = load_base(base or loaded_adapter.base_model, device, dtype, load_in_4bit=load_in_4bit)
     import torch
 
-    from shared.generation import GenerationConfig, answer
-    from shared.lora_layer import apply_lora
+    from shared.base.chat import GenerationConfig, answer
+    from shared.lora.layer import apply_lora
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
     first = opening(loaded_adapter, system)

@@ -9,7 +9,7 @@ from cli import options, output
 from cli.loading import load_d2l
 from cli.progress import spinner
 
-# Those of d2l.compare, here without its imports: a wrong one is refused at once.
+# Those of d2l.evaluation.compare, here without its imports: a wrong one is refused at once.
 APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
 
 
@@ -34,8 +34,7 @@ def compare(
 
     Example: hyperlora compare brief.pdf --questions questions.jsonl
     """
-    output.configure(json_output=json, quiet=quiet)
-    from d2l.docqa import read_questions
+    from d2l.questions import read_questions
     from d2l.reader import read_document
     from shared.errors import InputError
 
@@ -47,8 +46,8 @@ def compare(
     with spinner("reading"):
         document = read_document(file)
     name, model = load_d2l(hypernet, base, device, dtype)
-    from d2l.compare import compare as run
-    from d2l.distill import DistillConfig
+    from d2l.evaluation.compare import compare as run
+    from d2l.evaluation.distill import DistillConfig
 
     if "retrieval" in wanted:
         from t2l.encoder import load_text_encoder

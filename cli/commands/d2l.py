@@ -37,12 +37,11 @@ def d2l(
 
     Example: hyperlora d2l brief.pdf -o brief-adapter
     """
-    output.configure(json_output=json, quiet=quiet)
     from d2l.reader import expand_paths, read_document
-    from shared.clock import Stages
-    from shared.device import dtype_name
+    from shared.base.device import dtype_name
+    from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output, default_name
-    from shared.registry import find_hypernetwork
+    from shared.provenance import Stages
 
     dtype, stages = dtype_name(dtype), Stages()
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)

@@ -35,8 +35,7 @@ def describe(
 
     Example: hyperlora describe examples.jsonl --n 4
     """
-    output.configure(json_output=json, quiet=quiet)
-    from t2l.data import read_examples
+    from t2l.tasks import read_examples
 
     examples = read_examples(file, limit=None)
     loaded = load_base(base, device, dtype, load_in_4bit=load_in_4bit)

@@ -6,9 +6,6 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.errors import handled
-
-app = typer.Typer(help="List, describe and import hypernetworks.", no_args_is_help=True)
 
 
 def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
@@ -16,8 +13,7 @@ def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
 
     Example: hyperlora hypernet list
     """
-    output.configure(json_output=json, quiet=quiet)
-    from shared.registry import shipped_hypernetworks
+    from shared.hypernetwork.registry import shipped_hypernetworks
 
     rows = [
         {"name": e.name, "kind": e.kind, "base_model": e.config["base"]["name_or_path"], "path": str(e.path)}
@@ -38,11 +34,10 @@ def info(
 
     Example: hyperlora hypernet info smollm2-135m-d2l
     """
-    output.configure(json_output=json, quiet=quiet)
     import math
 
-    from shared.checkpoint import CARD_FILE, checkpoint_shapes
-    from shared.registry import find_hypernetwork
+    from shared.hypernetwork.checkpoint import CARD_FILE, checkpoint_shapes
+    from shared.hypernetwork.registry import find_hypernetwork
 
     entry = find_hypernetwork(name, None)
     parameters = sum(math.prod(shape) for shape in checkpoint_shapes(entry.path).values())
@@ -82,25 +77,24 @@ def import_(
 
     Example: hyperlora hypernet import pytorch_model.bin --base google/gemma-2-2b-it -o gemma-d2l
     """
-    output.configure(json_output=json, quiet=quiet)
-    from shared.device import dtype_name
+    from shared.base.device import dtype_name
+    from shared.importing.source import find_published, import_card, read_architecture
     from shared.paths import check_output
-    from shared.published import find_published, import_card, read_architecture
 
     dtype = dtype_name(dtype, auto=False)
     check_output(output_dir, force=force, what="hypernetwork")
     found = find_published(source, subfolder=subfolder, revision=revision)
     architecture = read_architecture(base) if base is not None else None
-    from shared.checkpoint import save_checkpoint
+    from shared.hypernetwork.checkpoint import save_checkpoint
 
     if found.kind == "d2l":
-        from d2l.published import import_d2l
+        from d2l.importing import import_d2l
 
         imported = import_d2l(found.file, architecture)
         chunk = f"{imported.config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)"
         facts, following = {"chunk length": chunk}, "hyperlora d2l FILE"
     else:
-        from t2l.published import import_t2l
+        from t2l.importing import import_t2l
 
         imported = import_t2l(found.file, found.folder, architecture)
         facts, following = {"text encoder": imported.config.text_encoder}, 'hyperlora t2l "WHAT TO DO"'
@@ -109,8 +103,3 @@ def import_(
     save_checkpoint(output_dir, imported.config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
     output.result(str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": base_model})
     output.next_step(f"{following} --hypernet {output_dir}")
-
-
-app.command("list")(handled(list_))
-app.command("info")(handled(info))
-app.command("import")(handled(import_))

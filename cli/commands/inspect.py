@@ -17,7 +17,6 @@ def inspect(
 
     Example: hyperlora inspect brief-adapter
     """
-    output.configure(json_output=json, quiet=quiet)
     loaded = load_adapter(adapter)
     weights = loaded.weights
     norms = {name: f.norm() for name, f in weights.items()}

@@ -25,12 +25,11 @@ def pull(
 
     Example: hyperlora pull me/weekly-brief -o brief-adapter
     """
-    output.configure(json_output=json, quiet=quiet)
     import shutil
 
-    from shared.adapter import read_adapter
     from shared.errors import InputError
     from shared.hub import is_repo_id, pull_snapshot
+    from shared.lora.adapter import read_adapter
     from shared.paths import check_output, whole_directory
 
     if not is_repo_id(repo_id):

@@ -27,10 +27,9 @@ def push(
 
     Example: hyperlora push brief-adapter me/weekly-brief
     """
-    output.configure(json_output=json, quiet=quiet)
-    from shared.adapter import CONFIG_FILE, read_adapter
-    from shared.checkpoint import checkpoint_shapes, read_checkpoint_config
     from shared.hub import push_folder
+    from shared.hypernetwork.checkpoint import checkpoint_shapes, read_checkpoint_config
+    from shared.lora.adapter import CONFIG_FILE, read_adapter
 
     if (path / CONFIG_FILE).exists() or not (path / "config.json").exists():
         read_adapter(path)

@@ -10,12 +10,12 @@ from cli.loading import load_base
 from cli.progress import bar, spinner
 
 if TYPE_CHECKING:
-    from shared.clock import Stages
-    from t2l.data import Example
+    from shared.provenance import Stages
     from t2l.encoder import TextEncoder
     from t2l.generate import BatchResult, TaskAdapterOptions, TaskAdapterResult
     from t2l.model import T2LModel
     from t2l.pick import PickConfig
+    from t2l.tasks import Example
 
 _CANDIDATES, _NOISE = 4, 0.1
 
@@ -95,25 +95,24 @@ def t2l(
 
     Example: hyperlora t2l "Classify support tickets by product area" -o tickets
     """
-    output.configure(json_output=json, quiet=quiet)
     texts = descriptions or []
     _check_arguments(texts, batch, output_dir, pick, n, noise)
-    from shared.clock import Stages
-    from shared.device import dtype_name, tune_malloc
+    from shared.base.device import dtype_name, tune_malloc
+    from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output
-    from shared.registry import find_hypernetwork
+    from shared.provenance import Stages
 
     dtype, stages = dtype_name(dtype), Stages()
     if batch is not None:
-        from t2l.requests import read_requests
+        from t2l.descriptions import read_requests
 
         requests, target = read_requests(batch), output_dir
     else:
-        from t2l.requests import adapter_name
+        from t2l.descriptions import adapter_name
 
         target = output_dir or Path(adapter_name(texts[0]))
     if pick is not None:
-        from t2l.data import read_examples
+        from t2l.tasks import read_examples
 
         examples = read_examples(pick)
     check_output(target, force=force, what="adapter" if batch is None else "directory of adapters")
@@ -135,14 +134,14 @@ def t2l(
     with stages("load"), spinner("loading the hypernetwork"):
         model = T2LModel.from_pretrained(entry.path)
         if base is not None:
-            from shared.published import read_architecture
+            from shared.importing.source import read_architecture
 
             model.check_base(read_architecture(base))
             if text_encoder is None and model.config.text_encoder == model.config.base.name_or_path:
                 text_encoder = base
         encoder = load_encoder_of(model.config, text_encoder, dtype=dtype, trust_remote_code=trust_remote_code)
         if model.copies_words and pick is None:
-            from shared.vocabulary import Vocabulary
+            from shared.hypernetwork.vocabulary import Vocabulary
 
             model.vocabulary = Vocabulary.read(base or model.config.base.name_or_path)
     written = TaskAdapterOptions(entry.name, scale, "float32" if dtype == "float32" else "bfloat16", force)

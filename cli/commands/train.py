@@ -38,7 +38,6 @@ def train(
 
     Example: hyperlora train d2l d2l.yaml -o runs/d2l --max-seconds 540
     """
-    output.configure(json_output=json, quiet=quiet)
     from shared.errors import InputError
 
     if kind not in ("d2l", "t2l"):
@@ -49,15 +48,15 @@ def train(
     if seed is not None:
         for part in ("training", "data"):
             data.setdefault(part, {})["seed"] = seed
-    from shared.device import tune_malloc
+    from shared.base.device import tune_malloc
 
     tune_malloc()
     if kind == "d2l":
-        from d2l.train import D2LTrainConfig as TrainConfig
-        from d2l.train import train_d2l as run
+        from d2l.training.train import D2LTrainConfig as TrainConfig
+        from d2l.training.train import train_d2l as run
     else:
-        from t2l.train import T2LTrainConfig as TrainConfig
-        from t2l.train import train_t2l as run
+        from t2l.training.train import T2LTrainConfig as TrainConfig
+        from t2l.training.train import train_t2l as run
     parsed = TrainConfig.from_dict(data)
     loaded = load_base(base, device, dtype)
     with ProgressReporter() as reporter:
@@ -65,12 +64,12 @@ def train(
     if not result.is_main:
         return
     if kind == "t2l" and parsed.objective.mode == "multitask":
-        from t2l.train import write_multitask_adapter
+        from t2l.training.train import write_multitask_adapter
 
         made, use = "adapter", "hyperlora ask {} ..."
         write_multitask_adapter(output_dir / made, hypernetwork, parsed, loaded)
     else:
-        from shared.checkpoint import save_trained
+        from shared.hypernetwork.checkpoint import save_trained
 
         made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
         described = (trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)

@@ -7,9 +7,9 @@ function of its arguments.
 
 from random import Random
 
-from t2l.data import Task
 from t2l.procedural.catalogue import HELD_OUT_KINDS, Pools, build, plans, spread
 from t2l.procedural.relabelling import relabelled_tasks
+from t2l.tasks import Task
 
 __all__ = ["held_out_procedural_tasks", "procedural_tasks", "relabelled_tasks"]
 

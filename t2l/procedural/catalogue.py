@@ -6,7 +6,6 @@ from functools import cache
 from itertools import zip_longest
 from random import Random
 
-from t2l.data import Example, Task
 from t2l.procedural import inputs, knowledge, prose
 from t2l.procedural.fact_operations import FACT_OPERATIONS
 from t2l.procedural.field_operations import FIELD_OPERATIONS
@@ -17,6 +16,7 @@ from t2l.procedural.number_operations import NUMBER_OPERATIONS
 from t2l.procedural.parts import Choice, LabelSet, Operation, Sample, Source
 from t2l.procedural.text_operations import TEXT_OPERATIONS
 from t2l.procedural.wording import Descriptions, Wording
+from t2l.tasks import Example, Task
 
 FAMILY = "procedural"
 SOURCES = {source.name: source for source in inputs.SOURCES + prose.SOURCES}

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
-from t2l.data import PUBLISHABLE, Example, Task
 from t2l.procedural import fillers, knowledge
 from t2l.procedural.catalogue import FAMILY, HELD_OUT_KINDS, MAX_INPUT, SOURCES, Plan, Pools, build
 from t2l.procedural.labels import CHOICES
@@ -18,6 +17,7 @@ from t2l.procedural.opinions import OPINION
 from t2l.procedural.parts import Choice, LabelSet, Phrases, Sample, Source, phrases
 from t2l.procedural.topics import GRADE_LABELS, GRADED_REVIEW, KINDS, TOPICS, Topic
 from t2l.procedural.wording import NUM_DESCRIPTIONS, Wording
+from t2l.tasks import PUBLISHABLE, Example, Task
 
 #: Tasks made of one choice on one source, of one mixed source, and of one real task, in turn; at most.
 _SETS_PER_CHOICE, _SETS_PER_MIX, _SETS_PER_TASK, _SETS_PER_TOPICS, _SETS_PER_VERDICT = 6, 8, 12, 5, 8

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.checkpoint import save_checkpoint
-from shared.copying import CopyConfig
 from shared.errors import InputError
-from tests.shared.test_hypernetwork import CONFIGS, build
+from shared.hypernetwork.checkpoint import save_checkpoint
+from shared.hypernetwork.copying import CopyConfig
+from tests.models import NETWORKS, build_network
 
 SPEC = importlib.util.spec_from_file_location("average", Path(__file__).parents[2] / "benchmarks" / "average.py")
 module = importlib.util.module_from_spec(SPEC)
@@ -18,14 +18,14 @@ SPEC.loader.exec_module(module)
 
 
 def save(path, config, seed, kind="d2l"):
-    network = build(config, seed=seed)
+    network = build_network(config, seed=seed)
     described = {"kind": kind, "hypernetwork": config.to_dict()}
     save_checkpoint(path, described, network.state_dict(), card="# card", dtype="float32")
     return network.state_dict()
 
 
 def test_every_tensor_is_the_weighted_mean(tmp_path):
-    one, two = (save(tmp_path / str(seed), CONFIGS["grounded"], seed) for seed in (1, 2))
+    one, two = (save(tmp_path / str(seed), NETWORKS["grounded"], seed) for seed in (1, 2))
     for key, value in module.average(tmp_path / "1", tmp_path / "2", 0.75).items():
         torch.testing.assert_close(value, 0.25 * one[key] + 0.75 * two[key])
 
@@ -33,7 +33,7 @@ def test_every_tensor_is_the_weighted_mean(tmp_path):
 def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
     """Half of it and half of its successor: shared weights are means, rows that it lacks are half of the other's."""
     changes = {"copy": CopyConfig(key_size=4, window=1)}
-    small = dataclasses.replace(CONFIGS["linear"], **changes)
+    small = dataclasses.replace(NETWORKS["linear"], **changes)
     large = dataclasses.replace(small, copy=CopyConfig(key_size=4, window=1, pieces=2, trigger_rank=3))
     states = [save(tmp_path / str(seed), config, seed, kind="t2l") for seed, config in enumerate((small, large))]
     result = module.average(tmp_path / "0", tmp_path / "1", 0.5)
@@ -49,9 +49,9 @@ def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
 
 
 def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
-    large = dataclasses.replace(CONFIGS["recall"], bias_targets=CONFIGS["grounded"].bias_targets)
+    large = dataclasses.replace(NETWORKS["recall"], bias_targets=NETWORKS["grounded"].bias_targets)
     later = [t for t in large.targets if t.layer == large.layers[-1]]
-    small = dataclasses.replace(CONFIGS["grounded"], targets=tuple(later))
+    small = dataclasses.replace(NETWORKS["grounded"], targets=tuple(later))
     states = [save(tmp_path / str(seed), config, seed) for seed, config in enumerate((small, large))]
     before, after = states
     result = module.average(tmp_path / "0", tmp_path / "1", 0.25)
@@ -72,7 +72,7 @@ def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
 
 @pytest.mark.parametrize("name", ["recall", "chosen"])
 def test_another_shape_is_refused(tmp_path, name):
-    save(tmp_path / "1", CONFIGS["grounded"], 1)
-    save(tmp_path / "2", CONFIGS[name], 1)
+    save(tmp_path / "1", NETWORKS["grounded"], 1)
+    save(tmp_path / "2", NETWORKS[name], 1)
     with pytest.raises(InputError, match="different shapes"):
         module.average(tmp_path / "1", tmp_path / "2", 0.5)

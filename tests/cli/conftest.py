@@ -3,10 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from tests.d2l.test_d2l import make_model as make_d2l
 from tests.hub_server import hub_home, hub_server  # noqa: F401  fixtures
-from tests.t2l.test_t2l import encoder, tasks_dir  # noqa: F401  fixtures
-from tests.t2l.test_t2l import make_model as make_t2l
+from tests.models import make_d2l, make_t2l
 
 TEXT = "The ferry leaves at six. The keeper writes totals in blue ink. It carries salted herring.\n" * 4
 

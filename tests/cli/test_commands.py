@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from shared.adapter import read_adapter
-from shared.lora_layer import apply_lora
+from shared.lora.adapter import read_adapter
+from shared.lora.layer import apply_lora
 
 
 def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_base, tmp_path):
@@ -118,16 +118,16 @@ def test_ask_compare_with_context_and_sampling(hyperlora, adapter, document):
 
 
 def test_chat_remembers_and_ends(hyperlora, adapter, monkeypatch):
-    import shared.generation
+    import shared.base.chat
 
-    real, asked = shared.generation.answer, []
+    real, asked = shared.base.chat.answer, []
 
     def record(base, messages, config, on_text=None):
         asked.append([m["content"] for m in messages])
         asked.append(real(base, messages, config, on_text))
         return asked[-1]
 
-    monkeypatch.setattr(shared.generation, "answer", record)
+    monkeypatch.setattr(shared.base.chat, "answer", record)
     turns = "When?\nWhere?\n/new\nWhen?\n/quit\nnever\n"
     done = hyperlora("chat", adapter, "--max-new-tokens", 5, "--dtype", "float32", input=turns)
     assert done.exit_code == 0, done.stderr

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from shared.adapter import write_adapter
-from tests.conftest import make_base
+from shared.lora.adapter import write_adapter
+from tests.models import make_base, random_weights
 
 
 def check(result, code, *words):
@@ -157,8 +157,7 @@ def test_unwritable_output(hyperlora, d2l_hypernet, document, tmp_path):
 
 
 def test_debug_shows_the_traceback(hyperlora, monkeypatch, tmp_path, tiny_base):
-    from shared.adapter import adapter_config
-    from tests.shared.test_lora import random_weights
+    from shared.lora.adapter import adapter_config
 
     weights = random_weights(tiny_base, ("q_proj",), 2)
     write_adapter(tmp_path / "a", weights, adapter_config(weights, "x") | {"r": 9}, card="", provenance={})

@@ -5,7 +5,7 @@ import json
 import pytest
 from safetensors.torch import load_file
 
-from shared.adapter import read_adapter
+from shared.lora.adapter import read_adapter
 from tests.reference import REFERENCE, TOLERANCE, cases, error, needs_reference, read_case
 
 
@@ -53,7 +53,7 @@ def test_imported_task_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path,
 @needs_reference
 def test_questions_to_an_imported_hypernetworks_adapter_have_its_system_message(hyperlora, tmp_path, monkeypatch):
     """Trained with an empty system message: both commands ask so, unless the user gives another one."""
-    import shared.generation as generation
+    import shared.base.chat as generation
 
     folder, facts = read_case("d2l", "main_llama")
     base = REFERENCE / facts["base_model"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.d2l.checkpoints import edit
+from tests.d2l.importing.checkpoints import edit
 from tests.reference import needs_reference
 
 ROOT = Path(__file__).parents[2]

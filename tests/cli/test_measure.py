@@ -118,7 +118,7 @@ def test_compare_shows_every_approach(hyperlora, d2l_hypernet, docqa, document):
     assert "prompt tokens" in table.stdout
     assert hyperlora(*command, "--approaches", "magic").exit_code == 2
     from cli.commands.compare import APPROACHES as offered
-    from d2l.compare import APPROACHES
+    from d2l.evaluation.compare import APPROACHES
 
     assert offered == APPROACHES
 
@@ -177,7 +177,7 @@ def test_answers_are_checked(hyperlora, tmp_path, answers):
 
 
 def test_the_gap_needs_a_better_end():
-    from d2l.evaluate import ModeScores, _closed
+    from d2l.evaluation.docqa import ModeScores, _closed
 
     def modes(other, adapter, full):
         values = {"other": other, "adapter": adapter, "context+bias": full}

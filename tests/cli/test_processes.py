@@ -11,18 +11,18 @@ import sys
 
 import torch
 
-from d2l.train import D2LTrainConfig, train_d2l
-from tests.d2l.test_d2l import train_config
+from d2l.training.train import D2LTrainConfig, train_d2l
+from tests.models import d2l_train_config
 
 
 def test_two_processes_equal_one_with_two_batches_a_step(tiny_base, tiny_base_path, tmp_path):
     from safetensors.torch import load_file
 
-    one = train_config(accumulation=2)
+    one = d2l_train_config(accumulation=2)
     train_d2l(one, tiny_base, tmp_path / "one")
-    data = train_config(accumulation=1).to_dict()
+    data = d2l_train_config(accumulation=1).to_dict()
     (tmp_path / "config.json").write_text(json.dumps(data))
-    assert D2LTrainConfig.from_dict(data) == train_config(accumulation=1)
+    assert D2LTrainConfig.from_dict(data) == d2l_train_config(accumulation=1)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = ["-m", "cli.app", "train", "d2l", str(tmp_path / "config.json"), "-o", str(tmp_path / "two")]
     options = ["--base", str(tiny_base_path), "--dtype", "float32", "--device", "cpu", "--max-seconds", "600", "--json"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.adapter import read_adapter
+from shared.lora.adapter import read_adapter
 from t2l.distance import TrainingDistances
 from t2l.encoder import encode_descriptions
 from t2l.model import T2LModel
@@ -40,7 +40,7 @@ def test_adapters_need_no_base_model_and_of_the_heavy_libraries_the_encoder_only
     """sentence-transformers imports what it finds of the others, so here its output is given."""
     torch.save(encode_descriptions(encoder, DESCRIPTIONS[:1]), tmp_path / "rows")
     code = (
-        "import sys\nfrom pathlib import Path\nimport torch\nfrom shared.clock import Stages\n"
+        "import sys\nfrom pathlib import Path\nimport torch\nfrom shared.provenance import Stages\n"
         "import t2l.model\nfrom t2l.generate import TaskAdapterOptions, generate_task_adapter\n"
         "hypernet, rows, out = map(Path, sys.argv[1:])\n"
         "t2l.model.encode_descriptions = lambda encoder, texts: torch.load(rows, weights_only=True)\n"
@@ -186,8 +186,8 @@ def test_pick_writes_the_best_candidate(hyperlora, calibrated, tiny_base, tmp_pa
     note = f"candidate {place + 1} of 4: loss {losses[place]:.3g} (the description as given: {losses[0]:.3g}; base"
     assert note in done.stderr
     assert report["description"] == ["Shout", "Write it in capitals"][place // 2] and report["distance"] is not None
-    from t2l.data import read_examples
-    from t2l.scoring import example_losses
+    from t2l.evaluation.scoring import example_losses
+    from t2l.tasks import read_examples
 
     written = read_adapter(tmp_path / "out")
     found = example_losses(tiny_base, read_examples(str(tmp_path / "e.jsonl")), written.weights)

@@ -10,18 +10,18 @@ from d2l import model as model_module
 from d2l.cache import ChunkCache
 from d2l.generate import InternalizeOptions, RankBudget, changed_files, internalize
 from d2l.reader import DocumentText
-from shared.adapter import read_adapter
-from shared.clock import Stages
 from shared.errors import InputError
-from shared.lora import LoraWeights
-from tests.d2l.test_d2l import make_model
+from shared.lora.adapter import read_adapter
+from shared.lora.weights import LoraWeights
+from shared.provenance import Stages
+from tests.models import make_d2l
 
 TEXT = " ".join(f"Pier {i} has {i * i} barrels." for i in range(20))
 
 
 @pytest.fixture
 def model(tiny_base):
-    return make_model(tiny_base)
+    return make_d2l(tiny_base)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from d2l.chunking import chunk_text, split_sentences, template_pieces
-from tests.d2l.test_d2l import TEXT
+from tests.models import TEXT
 
 
 def test_sentences_join_back_to_the_text():

@@ -8,57 +8,15 @@ import torch
 
 from d2l.chunking import chunk_text
 from d2l.config import D2LConfig, EncoderConfig
-from d2l.data import D2LData, D2LDataConfig
 from d2l.encoder import encode_chunks
 from d2l.model import D2LModel, batches
-from d2l.train import D2LArchitecture, D2LObjective, D2LTrainConfig, D2LTrainingModule, calibrate, train_d2l
+from d2l.training.batches import D2LData, D2LDataConfig
+from d2l.training.train import D2LObjective, D2LTrainConfig, D2LTrainingModule, train_d2l
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork
-from shared.lora_layer import apply_lora
-from shared.losses import distillation_loss, logits_at
-from shared.training import TrainingConfig
-
-TEXT = "The ferry leaves at six. It carries salted herring!\nThe keeper writes totals in blue ink. " * 6
-PERCEIVER = {
-    "latent_size": 16,
-    "num_latents": 4,
-    "num_blocks": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 8,
-}
-
-
-def architecture(**changes):
-    defaults = {
-        "perceiver": PERCEIVER,
-        "encoder": {"layer_idx": 1},
-        "r": 2,
-        "bias_r": 2,
-        "chunk_tokens": 64,
-        "grounded": {"whitening_rank": 4, "initial_gain": 0.2},
-        "bias_modules": ["q_proj"],
-    }
-    return D2LArchitecture.from_dict(defaults | changes)
-
-
-def make_model(base, seed=0, **changes):
-    torch.manual_seed(seed)
-    config = architecture(**changes).build(base)
-    network = HyperNetwork(config.hypernetwork).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    calibrate(network, config, base, [TEXT])
-    return D2LModel(config, network, base)
-
-
-LAYER_TO_LAYER = {
-    "encoder": {"type": "per_layer_activations"},
-    "head": "linear",
-    "num_pre_head_layers": 1,
-    "bias_modules": [],
-}
+from shared.lora.layer import apply_lora
+from shared.training.loop import TrainingConfig
+from shared.training.losses import distillation_loss, logits_at
+from tests.models import LAYER_TO_LAYER, TEXT, d2l_architecture, d2l_train_config, load, make_base, make_d2l
 
 
 def test_batches_bound_the_padded_size(tiny_base):
@@ -73,7 +31,7 @@ def test_batches_bound_the_padded_size(tiny_base):
     "changes", [{}, {"head": "linear"}, LAYER_TO_LAYER], ids=["grounded", "linear", "layer_to_layer"]
 )
 def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
-    model = make_model(tiny_base, **changes)
+    model = make_d2l(tiny_base, **changes)
     chunks = model.chunk(TEXT, 50)
     assert len({len(c.ids) for c in chunks}) > 1
     one, many = model.generate(chunks, batch_tokens=1), model.generate(chunks, batch_tokens=10_000)
@@ -86,21 +44,21 @@ def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
 def test_encoder_features_are_the_hidden_states(tiny_base):
     """Recorded inputs equal transformers' own hidden states; the early exit runs no layer behind it."""
     for kind, depth in (({"layer_idx": 1}, 1), ({"layer_idx": 2}, 2)):
-        model = make_model(tiny_base, encoder=kind, head="linear", bias_modules=[])
+        model = make_d2l(tiny_base, encoder=kind, head="linear", bias_modules=[])
         chunk = model.chunk(TEXT)[0]
         features = encode_chunks(tiny_base, model.config, [chunk]).features
         states = tiny_base.model.model(torch.tensor([chunk.ids]), output_hidden_states=True).hidden_states
         # transformers has already normalised its last state.
         expected = states[depth] if depth == 2 else tiny_base.model.model.norm(states[depth])
         torch.testing.assert_close(features.hidden_states, expected)
-    model = make_model(tiny_base, **LAYER_TO_LAYER)
+    model = make_d2l(tiny_base, **LAYER_TO_LAYER)
     features = encode_chunks(tiny_base, model.config, [chunk]).features
     torch.testing.assert_close(features.hidden_states[:, 0], states[0])
     torch.testing.assert_close(features.hidden_states[:, 1], tiny_base.model.model.norm(states[1]))
 
 
 def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
-    model = make_model(tiny_base)
+    model = make_d2l(tiny_base)
     chunk = model.chunk("herring and ink")[0]
     source = encode_chunks(tiny_base, model.config, [chunk]).features.grounded
     embedding = tiny_base.model.get_input_embeddings()
@@ -111,7 +69,7 @@ def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
 
 
 def test_checkpoint_round_trip_gives_the_same_adapter(tiny_base, tmp_path):
-    model = make_model(tiny_base)
+    model = make_d2l(tiny_base)
     model.save_pretrained(tmp_path / "h", card="", dtype="float32")
     reloaded = D2LModel.from_pretrained(tmp_path / "h", tiny_base)
     one, two = (m.generate(m.chunk(TEXT)).weights for m in (model, reloaded))
@@ -119,9 +77,7 @@ def test_checkpoint_round_trip_gives_the_same_adapter(tiny_base, tmp_path):
 
 
 def test_another_base_is_refused(tiny_base, tiny_gemma, tmp_path):
-    from tests.conftest import load, make_base
-
-    make_model(tiny_base).save_pretrained(tmp_path / "h", card="")
+    make_d2l(tiny_base).save_pretrained(tmp_path / "h", card="")
     with pytest.raises(InputError, match="another architecture"):
         D2LModel.from_pretrained(tmp_path / "h", tiny_gemma)
     with pytest.raises(InputError, match="number of layers"):
@@ -150,7 +106,7 @@ def test_distillation_loss_is_zero_on_the_teacher_and_the_full_kl_at_full_k():
 
 @pytest.mark.parametrize("teacher", ["base", "reader"])
 def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, teacher):
-    model = make_model(tiny_base)
+    model = make_d2l(tiny_base)
     reader = model.hypernetwork.bias().detach() if teacher == "reader" else None
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
     batch = data.batch(0)
@@ -170,7 +126,7 @@ def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, te
 @pytest.mark.parametrize("chunk_gain", [None, 0.7])
 def test_training_batch_equals_generation(tiny_base, chunk_gain):
     """What training applies to a question is what the written adapter of its document would be."""
-    model = make_model(tiny_base, chunk_gain=chunk_gain)
+    model = make_d2l(tiny_base, chunk_gain=chunk_gain)
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
     batch = data.batch(3)
     assert batch.num_contexts == 2
@@ -191,7 +147,7 @@ def test_training_batch_equals_generation(tiny_base, chunk_gain):
 
 
 def test_first_tokens_can_weigh_more(tiny_base):
-    model = make_model(tiny_base)
+    model = make_d2l(tiny_base)
     batch = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300).batch(0)
     plain, weighted = (
         D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(first_token=weight))
@@ -215,18 +171,9 @@ def test_first_tokens_can_weigh_more(tiny_base):
         assert losses["first_accuracy"].item() == pytest.approx(right[starts].mean().item())
 
 
-def train_config(**training):
-    return D2LTrainConfig(
-        architecture(chunk_tokens=300),
-        D2LDataConfig(chunks_per_step=4, max_chunks=2, questions_per_chunk=1, real=0),
-        D2LObjective(l1=0.01, distill=0.5),
-        TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=3, **training),
-    )
-
-
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation):
-    config = train_config(accumulation=accumulation)
+    config = d2l_train_config(accumulation=accumulation)
     whole = train_d2l(config, tiny_base, tmp_path / "whole")
     assert whole[2].finished
     for step in range(1, 5):
@@ -238,13 +185,13 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation
     assert [r["step"] for r in records if r["kind"] == "train"] == [1, 2, 3, 4]
     assert {r["step"] for r in records if r["kind"] == "eval"} == {2, 4}
     with pytest.raises(InputError, match="another training.lr"):
-        train_d2l(train_config(accumulation=accumulation, lr=0.5), tiny_base, tmp_path / "parts")
+        train_d2l(d2l_train_config(accumulation=accumulation, lr=0.5), tiny_base, tmp_path / "parts")
 
 
 def test_training_learns(tiny_base, tmp_path):
     """The loss on the training stream falls well below its start."""
     config = D2LTrainConfig(
-        architecture(chunk_tokens=300),
+        d2l_architecture(chunk_tokens=300),
         D2LDataConfig(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
         D2LObjective(),
         TrainingConfig(max_steps=25, warmup_steps=2, lr=0.02, log_every=1, eval_every=1000),

@@ -6,7 +6,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from shared import safetensors_file
-from shared.checkpoint import save_checkpoint
+from shared.hypernetwork.checkpoint import save_checkpoint
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 24])

@@ -3,42 +3,23 @@
 import pytest
 import torch
 
-from shared.copying import CopyConfig
 from shared.errors import InputError
-from shared.hypernetwork import HyperNetwork, HyperNetworkConfig
-from shared.training import TrainingConfig
-from shared.vocabulary import Vocabulary
-from t2l.batches import T2LDataConfig
-from t2l.data import Example
+from shared.hypernetwork.copying import CopyConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
+from shared.hypernetwork.vocabulary import Vocabulary
+from shared.training.loop import TrainingConfig
 from t2l.model import T2LModel
 from t2l.pick import PickConfig, pick_adapter
-from t2l.train import T2LArchitecture, T2LTrainConfig, train_t2l
-from tests.t2l.test_t2l import PERCEIVER
+from t2l.tasks import Example
+from t2l.training.batches import T2LDataConfig
+from t2l.training.train import T2LArchitecture, T2LTrainConfig, train_t2l
+from tests.models import COPYING, SMALL_PERCEIVER, make_t2l
 
-COPYING = T2LArchitecture.from_dict(
-    {
-        "perceiver": PERCEIVER,
-        "r": 2,
-        "bias_r": 2,
-        "target_modules": ["q_proj", "down_proj"],
-        "copy": {"key_size": 8, "pieces": 3, "trigger_rank": 4},
-    }
-)
 TEXTS = ["Reply yes or no.", "Sort"]
 
 
-def make_model(base, seed=0):
-    torch.manual_seed(seed)
-    config = COPYING.build(base, 384)
-    network = HyperNetwork(config.hypernetwork).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return T2LModel(config, network)
-
-
 def test_copied_values_are_added_to_b_and_what_calls_for_them_to_a(tiny_base, encoder):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base, architecture=COPYING)
     network, config = model.hypernetwork, model.config.hypernetwork
     weights = model.generate(encoder, TEXTS)
     plain = HyperNetwork(config.replace(copy=None)).eval()
@@ -63,7 +44,7 @@ def test_copied_values_are_added_to_b_and_what_calls_for_them_to_a(tiny_base, en
 
 
 def test_a_batch_equals_one_by_one_and_the_checkpoint_its_model(tiny_base, encoder, tmp_path):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base, architecture=COPYING)
     together = model.generate(encoder, TEXTS)
     model.save_pretrained(tmp_path / "h", card="# tiny", dtype="float32")
     reloaded = T2LModel.from_pretrained(tmp_path / "h")
@@ -75,7 +56,7 @@ def test_a_batch_equals_one_by_one_and_the_checkpoint_its_model(tiny_base, encod
 
 def test_words_come_from_the_base_model_that_is_given(tiny_base, encoder, tmp_path):
     """A model may stand elsewhere than its hypernetwork says."""
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base, architecture=COPYING)
     expected = model.generate(encoder, TEXTS[:1])[0]
     moved = T2LModel(
         model.config.replace(base=model.config.base.replace(name_or_path=str(tmp_path / "gone"))), model.hypernetwork
@@ -115,7 +96,7 @@ def test_impossible_copying(tiny_base, changes, message):
 def test_modules_of_unequal_width_cannot_copy(tiny_base):
     architecture = T2LArchitecture.from_dict(
         {
-            "perceiver": PERCEIVER,
+            "perceiver": SMALL_PERCEIVER,
             "target_modules": ["down_proj", "up_proj"],
             "copy": {"modules": ["down_proj", "up_proj"]},
         }
@@ -125,7 +106,7 @@ def test_modules_of_unequal_width_cannot_copy(tiny_base):
 
 
 def test_the_words_of_the_base_are_needed(tiny_base, encoder):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base, architecture=COPYING)
     features = T2LModel.encode(model, encoder, TEXTS[:1])
     from t2l.encoder import stack_features
 

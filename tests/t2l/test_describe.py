@@ -4,8 +4,8 @@ import pytest
 
 import t2l.describe
 from shared.errors import HyperLoraError
-from t2l.data import Example
 from t2l.describe import MAX_EXAMPLES, describe_examples, describe_messages, one_line
+from t2l.tasks import Example
 
 
 @pytest.mark.parametrize(

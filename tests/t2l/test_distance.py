@@ -7,13 +7,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from shared.errors import InputError
-from t2l.data import read_tasks
 from t2l.distance import FILE, QUANTILE, TrainingDistances, training_distances
 from t2l.encoder import DescriptionCache
 from t2l.model import T2LModel
-from t2l.train import train_t2l
-from tests.t2l.test_evaluate import make_task
-from tests.t2l.test_t2l import config_for, make_model
+from t2l.tasks import read_tasks
+from t2l.training.train import train_t2l
+from tests.models import make_t2l, make_task, t2l_train_config
 
 FAR = "Quantum chromodynamics of neutron stars in Swahili verse"
 
@@ -30,7 +29,7 @@ def described(encoder, tasks_dir, tmp_path):
 def test_training_descriptions_are_near_and_others_far(described, encoder, tiny_base):
     tasks, cache = described
     distances = training_distances(tasks, cache)
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     model.distances = distances
     near = model.distances_of(model.encode(encoder, [d for t in tasks for d in t.descriptions]))
     assert max(near) < 1e-3 and min(near) >= 0
@@ -67,10 +66,10 @@ def test_real_tasks_come_first_in_a_seeded_sample():
 
 
 def test_training_writes_them_and_the_checkpoint_keeps_them(tiny_base, tasks_dir, tmp_path):
-    _, _, result = train_t2l(config_for(tasks_dir, tmp_path), tiny_base, tmp_path / "run", max_seconds=0)
+    _, _, result = train_t2l(t2l_train_config(tasks_dir, tmp_path), tiny_base, tmp_path / "run", max_seconds=0)
     tensors = result.files[FILE]
     assert tensors["embeddings"].shape == (4, 384) and tensors["embeddings"].dtype == torch.bfloat16
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     model.save_pretrained(tmp_path / "old", card="")
     assert T2LModel.from_pretrained(tmp_path / "old").distances is None
     assert not (tmp_path / "old" / FILE).exists()

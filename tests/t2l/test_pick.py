@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from shared.errors import InputError
-from shared.lora_layer import apply_lora
-from t2l.data import Example
+from shared.lora.layer import apply_lora
+from t2l.evaluation.scoring import example_losses
 from t2l.pick import PickConfig, candidate_rows, pick_adapter
-from t2l.scoring import example_losses
-from tests.t2l.test_t2l import make_model
+from t2l.tasks import Example
+from tests.models import make_t2l
 
 EXAMPLES = [Example("one", ("eno",)), Example("a longer input", ("tupni regnol a",)), Example("bc", ("cb",))]
 
@@ -28,7 +28,7 @@ def plain_loss(base, weights):
 
 
 def test_the_candidate_with_the_smallest_loss_is_chosen(encoder, tiny_base):
-    model, texts, config = make_model(tiny_base), ["Reverse it", "Write it backwards"], PickConfig(n=3, noise=0.5)
+    model, texts, config = make_t2l(tiny_base), ["Reverse it", "Write it backwards"], PickConfig(n=3, noise=0.5)
     picked = pick_adapter(model, encoder, tiny_base, texts, EXAMPLES, config, scale=0.5)
     losses = []
     for index, row in enumerate(model.encode(encoder, texts)):

@@ -5,10 +5,10 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from t2l.data import Example, Task, group_key
 from t2l.procedural import relabelled_tasks
 from t2l.procedural.catalogue import HELD_OUT_KINDS
 from t2l.procedural.relabelling import random_words
+from t2l.tasks import Example, Task, group_key
 
 SIZES = {"examples": 12, "test_examples": 6}
 

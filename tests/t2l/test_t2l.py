@@ -7,73 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.adapter import adapter_config, write_adapter
 from shared.errors import InputError
-from shared.lora_layer import apply_lora
-from shared.losses import logits_at
-from shared.training import TrainingConfig
-from t2l.baselines import OracleConfig
-from t2l.batches import T2LData, T2LDataConfig
-from t2l.data import read_tasks
+from shared.lora.adapter import adapter_config, write_adapter
+from shared.lora.layer import apply_lora
+from shared.training.losses import logits_at
 from t2l.encoder import DescriptionCache, encode_descriptions, finish_sentence, load_text_encoder, stack_features
+from t2l.evaluation.baselines import OracleConfig
 from t2l.model import T2LModel
-from t2l.reconstruction import ReconstructionBatch, ReconstructionModule, reconstruction_batches
-from t2l.train import T2LArchitecture, T2LObjective, T2LTrainConfig, T2LTrainingModule, train_t2l
-
-PERCEIVER = {
-    "latent_size": 16,
-    "num_latents": 4,
-    "num_blocks": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 8,
-}
-ARCHITECTURE = T2LArchitecture.from_dict({"perceiver": PERCEIVER, "r": 2, "bias_r": 2})
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return load_text_encoder()
-
-
-@pytest.fixture(scope="module")
-def tasks_dir(tmp_path_factory):
-    """Three small tasks on the same inputs; one is held out, one has a licence that does not allow publishing."""
-    path = tmp_path_factory.mktemp("tasks")
-    (path / "examples").mkdir()
-    records, descriptions = [], {}
-    for name, family, split, fn in (
-        ("upper", "procedural", "train", str.upper),
-        ("double", "procedural", "train", lambda s: s + s),
-        ("reverse", "other", "held_out", lambda s: s[::-1]),
-        ("private", "samsum", "train", str.title),
-    ):
-        records.append({"task": name, "family": family, "metric": "exact", "split": split, "labels": None})
-        descriptions[name] = {"train": [f"{name} the text", f"please {name} it"], "held_out": [f"what {name} does"]}
-        rows = [
-            {
-                "input": f"word {i}",
-                "output": fn(f"word {i}"),
-                "split": "test" if split == "held_out" or i % 4 == 0 else "train",
-            }
-            for i in range(12)
-        ]
-        (path / "examples" / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (path / "tasks.jsonl").write_text("\n".join(map(json.dumps, records)))
-    (path / "descriptions.json").write_text(json.dumps(descriptions))
-    return path
-
-
-def make_model(base, seed=0):
-    from shared.hypernetwork import HyperNetwork
-
-    torch.manual_seed(seed)
-    config = ARCHITECTURE.build(base, 384)
-    network = HyperNetwork(config.hypernetwork).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return T2LModel(config, network)
+from t2l.tasks import read_tasks
+from t2l.training.batches import T2LData, T2LDataConfig
+from t2l.training.reconstruction import ReconstructionBatch, ReconstructionModule, reconstruction_batches
+from t2l.training.train import T2LObjective, T2LTrainingModule, train_t2l
+from tests.models import make_t2l, t2l_train_config
 
 
 @pytest.mark.parametrize(
@@ -99,7 +44,7 @@ def test_features_are_the_encoders_own_states(encoder):
 
 
 def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     texts = ["Sort the words", "Translate the sentence into French, keeping names as they are"]
     for text, weights in zip(texts, model.generate(encoder, texts), strict=True):
         single = model.generate(encoder, [text])[0]
@@ -108,7 +53,7 @@ def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
 
 
 def test_checkpoint_round_trip(encoder, tiny_base, tmp_path):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     model.save_pretrained(tmp_path / "h", card="", dtype="float32")
     reloaded = T2LModel.from_pretrained(tmp_path / "h")
     one, two = (m.generate(encoder, ["Sort"])[0] for m in (model, reloaded))
@@ -131,7 +76,7 @@ def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encod
     tasks = [t for t in read_tasks(tasks_dir) if t.family == "procedural"]
     cache = DescriptionCache(tmp_path / "c.safetensors")
     cache.add(encoder, [d for t in tasks for d in t.descriptions])
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     batch = T2LData(T2LDataConfig(tasks_per_step=2), tasks, cache, tiny_base, "tokens").batch(5)
     module = T2LTrainingModule(model.hypernetwork, tiny_base, T2LObjective())
     losses = []
@@ -146,12 +91,12 @@ def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encod
 
 
 def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
-    model = make_model(tiny_base)
+    model = make_t2l(tiny_base)
     rows = [torch.randn(3, 384), torch.randn(5, 384)]
     features = stack_features(rows, "tokens")
     network = model.hypernetwork
     generated = network.combine(network(features), 2)
-    other = make_model(tiny_base, seed=1).hypernetwork
+    other = make_t2l(tiny_base, seed=1).hypernetwork
     goal = other.combine(other(features), 2)
     with torch.no_grad():
         loss = ReconstructionModule(network)(ReconstructionBatch(features, goal))["loss"].item()
@@ -162,17 +107,8 @@ def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
     assert abs(zero) < 1e-5
 
 
-def config_for(tasks_dir, tmp_path, **objective):
-    return T2LTrainConfig(
-        ARCHITECTURE,
-        T2LDataConfig(tasks=str(tasks_dir), tasks_per_step=2, descriptions=str(tmp_path / "c.safetensors")),
-        T2LObjective(**objective),
-        TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=2),
-    )
-
-
 def test_resumed_training_equals_uninterrupted(tiny_base, tasks_dir, tmp_path):
-    config = config_for(tasks_dir, tmp_path, l2=0.1, label_smoothing=0.1)
+    config = t2l_train_config(tasks_dir, tmp_path, l2=0.1, label_smoothing=0.1)
     whole = train_t2l(config, tiny_base, tmp_path / "whole")
     for _ in range(4):
         part = train_t2l(config, tiny_base, tmp_path / "parts", max_seconds=0)
@@ -181,15 +117,15 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tasks_dir, tmp_path):
 
 
 def test_only_publishable_training_tasks_are_used(tiny_base, tasks_dir, tmp_path):
-    train_t2l(config_for(tasks_dir, tmp_path), tiny_base, tmp_path / "run", max_seconds=0)
+    train_t2l(t2l_train_config(tasks_dir, tmp_path), tiny_base, tmp_path / "run", max_seconds=0)
     assert not any("reverse" in text or "private" in text for text in DescriptionCache(tmp_path / "c.safetensors").rows)
 
 
 def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_dir, tmp_path, encoder):
-    goals = make_model(tiny_base, seed=3).generate(encoder, ["upper", "double"])
+    goals = make_t2l(tiny_base, seed=3).generate(encoder, ["upper", "double"])
     for name, weights in zip(("upper", "double"), goals, strict=True):
         write_adapter(tmp_path / "adapters" / name, weights, adapter_config(weights, "x"), card="", provenance={})
-    config = config_for(tasks_dir, tmp_path, mode="reconstruction", adapters=str(tmp_path / "adapters"))
+    config = t2l_train_config(tasks_dir, tmp_path, mode="reconstruction", adapters=str(tmp_path / "adapters"))
     config = config.replace(training=config.training.replace(max_steps=60, lr=0.02, eval_every=1000))
     _, _, result = train_t2l(config, tiny_base, tmp_path / "run")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -202,7 +138,7 @@ def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(ti
     spec = importlib.util.spec_from_file_location("oracles", path)
     oracles = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracles)
-    network = make_model(tiny_base).config.hypernetwork
+    network = make_t2l(tiny_base).config.hypernetwork
     tasks = [t for t in read_tasks(tasks_dir) if t.split == "train"]
     rank = network.r + network.bias_r
     arguments = (tiny_base, oracles.short_examples(tiny_base, tasks, 200), network.targets, rank, tmp_path / "oracles")
@@ -223,9 +159,9 @@ def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(ti
 
 def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path):
     """Reconstruction first, then SFT: the first step already has the earlier run's loss."""
-    model = make_model(tiny_base, seed=5)
+    model = make_t2l(tiny_base, seed=5)
     model.save_pretrained(tmp_path / "first", card="# tiny", dtype="float32")
-    config = config_for(tasks_dir, tmp_path)
+    config = t2l_train_config(tasks_dir, tmp_path)
     cut = config.replace(training=config.training.replace(max_steps=1, lr=0.0))
     _, network, _ = train_t2l(cut.replace(initial=str(tmp_path / "first")), tiny_base, tmp_path / "second")
     expected = model.hypernetwork.state_dict()
@@ -233,7 +169,7 @@ def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path
 
 
 def test_runs_on_different_data_are_measured_on_the_same_batches(tiny_base, tasks_dir, tmp_path):
-    config = config_for(tasks_dir, tmp_path)
+    config = t2l_train_config(tasks_dir, tmp_path)
     frozen = config.replace(training=config.training.replace(max_steps=1, lr=0.0), held_out=config.data)
 
     def measured(name, **changes):

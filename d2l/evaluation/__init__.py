@@ -1,0 +1,1 @@
+"""What a document's adapter knows, costs and breaks."""

@@ -1,0 +1,249 @@
+"""Does the adapter know its document? NLL and generated answers with and without it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from d2l.evaluation.scoring import AnswerScore, score_questions
+from d2l.model import D2LModel
+from d2l.questions import QA, Context
+from shared.base.model import BaseModel
+from shared.errors import InputError
+from shared.lora.weights import LoraWeights
+from shared.metrics import mean, provenance
+
+# none: question alone. bias: the input-independent LoRA alone. adapter: the document's. other: another document's.
+# context: the document in the prompt. context+bias: the same with the input-independent LoRA.
+MODES = ("none", "bias", "adapter", "other", "context", "context+bias")
+
+
+# Upper bounds of the context lengths that scores are also given for, in tokens.
+BUCKETS = (128, 256, 512, 1024)
+
+
+@dataclass(frozen=True)
+class ModeScores:
+    """Means over questions; NLL in nats per answer token. The others are ``None`` where no answers were generated."""
+
+    nll: float
+    f1: float | None
+    exact_match: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """Scores of a part of the questions, by mode; ``gap_closed`` as in ``DocQAResult``."""
+
+    questions: int
+    modes: dict[str, ModeScores]
+    gap_closed: float | None
+
+
+@dataclass(frozen=True)
+class DocQAResult:
+    """Scores by mode, and how many contexts and questions they are over.
+
+    Attributes:
+        adapter_over_context: adapter's F1 / F1 with the document in the prompt; ``None`` if 0 or unmeasured.
+        gap_closed: (nll other - nll adapter) / (nll other - nll context+bias).
+        f1_gap_closed, em_gap_closed, recall_gap_closed: the same of generated answers, (adapter - other) /
+            (context+bias - other). All are ``None`` if unmeasured or if context+bias is not better than other.
+        lengths: the same scores by the context's length in tokens, "<128" to "1024+".
+        kinds: and by the kind of question that the data names.
+    """
+
+    modes: dict[str, ModeScores]
+    contexts: int
+    questions: int
+    skipped: int
+    adapter_over_context: float | None
+    gap_closed: float | None
+    f1_gap_closed: float | None
+    em_gap_closed: float | None
+    recall_gap_closed: float | None
+    lengths: dict[str, GroupScores]
+    kinds: dict[str, GroupScores]
+    provenance: dict[str, object]
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class AdapterResult:
+    """Scores of an adapter that exists: by mode (none, adapter, other), and the same by the kind of question."""
+
+    modes: dict[str, ModeScores]
+    kinds: dict[str, GroupScores]
+    questions: int
+    provenance: dict[str, object]
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Answered(AnswerScore):
+    """The same with the groups that its question belongs to."""
+
+    length: str
+    kind: str
+
+
+def evaluate_docqa(
+    model: D2LModel,
+    contexts: list[Context],
+    *,
+    generate_answers: bool = True,
+    short: bool = True,
+    with_context: bool = True,
+    max_new_tokens: int = 24,
+    facts: dict[str, object] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> DocQAResult:
+    """Ask every question of every context in all modes, with one question template.
+
+    A context whose prompt exceeds the base model's window is skipped and counted.
+
+    Args:
+        short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
+            number to read is how many answers contain the gold one.
+        with_context: also with the document in the prompt; without it, documents beyond the window are asked too.
+
+    Raises:
+        InputError: no context fits the window. With a single one there is no ``other``.
+    """
+    window = model.base.context_window - max_new_tokens - 128
+    sized = [(len(model.base.tokenizer(c.text)["input_ids"]), c) for c in contexts]
+    usable = [(length, c) for length, c in sized if length < window or not with_context]
+    if not usable:
+        raise InputError("no context fits the base model's window", "--no-context asks without the text in the prompt")
+    used = [mode for mode in MODES if with_context or not mode.startswith("context")]
+    if len(usable) == 1:
+        used.remove("other")  # it would be the document's own adapter
+    answered: dict[str, list[_Answered]] = {mode: [] for mode in used}
+    bias = model.hypernetwork.bias()
+    adapters = [_lora(model, usable[-1][1])]
+    for number, (length, context) in enumerate(usable):
+        adapters.append(_lora(model, context))
+        weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
+        for mode in used:
+            lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
+            text = context.text if mode.startswith("context") else None
+            questions, system = context.questions, model.config.question_system
+            rows = score_questions(
+                model.base,
+                questions,
+                lora,
+                system=system,
+                text=text,
+                generate_answers=generate_answers,
+                max_new_tokens=max_new_tokens,
+                short=short,
+            )
+            answered[mode] += [
+                _Answered(**vars(row), length=_bucket(length), kind=qa.kind)
+                for qa, row in zip(questions, rows, strict=True)
+            ]
+        if on_progress:
+            on_progress(number + 1, len(usable))
+    modes = _scores(answered, generate_answers)
+    kinds = sorted({row.kind for row in answered["none"]} - {""})
+    return DocQAResult(
+        modes,
+        len(usable),
+        len(answered["none"]),
+        len(contexts) - len(usable),
+        modes["adapter"].f1 / modes["context"].f1 if with_context and modes["context"].f1 else None,
+        _closed(modes, "nll"),
+        _closed(modes, "f1"),
+        _closed(modes, "exact_match"),
+        _closed(modes, "recall"),
+        _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
+        _groups(answered, "kind", kinds, generate_answers),
+        provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
+    )
+
+
+def evaluate_adapter(
+    base: BaseModel,
+    adapter: LoraWeights,
+    questions: Sequence[QA],
+    *,
+    system: str | None = None,
+    other: LoraWeights | None = None,
+    short: bool = True,
+    max_new_tokens: int = 24,
+    facts: dict[str, object] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> AdapterResult:
+    """Ask an adapter questions with known answers, and the base without it.
+
+    Args:
+        system: message that the adapter was trained with.
+        other: another adapter for the same base, as a measure of what is not knowledge of the document.
+        short: as in ``evaluate_docqa``.
+    """
+    used = {"none": None, "adapter": adapter} | ({"other": other} if other is not None else {})
+    answered: dict[str, list[_Answered]] = {}
+    for number, (mode, lora) in enumerate(used.items()):
+        rows = score_questions(base, questions, lora, system=system, max_new_tokens=max_new_tokens, short=short)
+        answered[mode] = [
+            _Answered(**vars(row), length="", kind=qa.kind) for qa, row in zip(questions, rows, strict=True)
+        ]
+        if on_progress:
+            on_progress(number + 1, len(used))
+    return AdapterResult(
+        _scores(answered, True),
+        _groups(answered, "kind", sorted({qa.kind for qa in questions} - {""}), True),
+        len(questions),
+        provenance(base_model=base.spec.to_dict(), dtype=str(base.placement.dtype), **(facts or {})),
+    )
+
+
+def _bucket(length: int) -> str:
+    for low, high in zip((0, *BUCKETS), BUCKETS, strict=False):
+        if length < high:
+            return f"{low}-{high - 1}" if low else f"<{high}"
+    return f"{BUCKETS[-1]}+"
+
+
+def _scores(answered: dict[str, list[_Answered]], generated: bool) -> dict[str, ModeScores]:
+    return {
+        mode: ModeScores(
+            # NLL is a mean over tokens, the others over questions.
+            sum(row.nll for row in rows) / max(1, sum(row.tokens for row in rows)),
+            *(
+                mean([getattr(row, name) for row in rows]) if generated else None
+                for name in ("f1", "exact_match", "recall")
+            ),
+        )
+        for mode, rows in answered.items()
+    }
+
+
+def _groups(
+    answered: dict[str, list[_Answered]], attribute: str, names: list[str], generated: bool
+) -> dict[str, GroupScores]:
+    """Scores of the questions whose ``attribute`` is each of ``names``; names without questions are left out."""
+    result = {}
+    for name in names:
+        part = {mode: [r for r in rows if getattr(r, attribute) == name] for mode, rows in answered.items()}
+        if part["none"]:
+            scores = _scores(part, generated)
+            result[name] = GroupScores(len(part["none"]), scores, _closed(scores, "nll"))
+    return result
+
+
+def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
+    """Share of the way from ``other`` to ``context+bias`` that the adapter goes."""
+    if "context+bias" not in modes or "other" not in modes:
+        return None
+    other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", "context+bias"))
+    if full is None or (full >= other if metric == "nll" else full <= other):
+        return None
+    return (adapter - other) / (full - other)
+
+
+def _lora(model: D2LModel, context: Context) -> LoraWeights:
+    return model.generate(model.chunk(context.text)).weights

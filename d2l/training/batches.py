@@ -1,0 +1,266 @@
+"""Training data of document hypernetworks: contexts of one or more chunks, each with questions and answers."""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from d2l.chunking import Chunk, chunk_text
+from d2l.questions import PUBLISHABLE, QA, Context, answer_ids, question_messages, read_docqa
+from d2l.synthetic import Document, needle_document, noise, synthetic_document
+from d2l.training.unrelated import UNRELATED
+from shared.base.chat import GenerationConfig, chat_ids, generate, pad_answers
+from shared.base.model import BaseModel
+from shared.config import Config
+from shared.errors import InputError
+
+_OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
+_NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
+# Requests to recite: a passage of so many words is given, as many are wanted.
+_PASSAGE_WORDS = 12
+_RECITED = 0.25  # share of reconstructions among them
+_CONTINUE = (
+    "Continue the text: {}",
+    'How does the passage "{}" go on?',
+    "What comes right after these words in the document?\n{}",
+    "Complete this passage word for word.\n\n{}",
+)
+_RECITE = ("Repeat the document word for word.", "What exactly does the text say?", "Quote the document.")
+
+
+@dataclass(frozen=True)
+class D2LDataConfig(Config):
+    """What a training step consists of.
+
+    Attributes:
+        chunks_per_step: chunks encoded in a step.
+        max_chunks: contexts of 1 to this many chunks, a power of two; all contexts of a step have equally many.
+        single_chunk_share: share of steps whose contexts have one chunk.
+        questions_per_chunk: questions drawn per chunk.
+        synthetic, real, needles: relative frequencies of the sources; a context has one needle at most, and real
+            documents have as many chunks as they are long.
+        haystacks: share of the contexts of several chunks that are one needle in chunks of noise.
+        unanswerable: share of the questions without an answer in their document that are asked.
+        unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
+        continued: share of chunks with one more request, to continue a passage of theirs word for word, or to recite
+            the beginning.
+        stated: share of the questions without a request for a short answer whose target is a whole sentence that
+            names what was asked about (where there is one).
+        docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
+    """
+
+    chunks_per_step: int = 16
+    max_chunks: int = 4
+    single_chunk_share: float = 0.6
+    questions_per_chunk: int = 2
+    max_answer_tokens: int = 24
+    synthetic: float = 0.6
+    real: float = 0.25
+    needles: float = 0.15
+    haystacks: float = 0.2
+    unanswerable: float = 1.0
+    unrelated: float = 0.0
+    continued: float = 0.0
+    stated: float = 0.0
+    docqa: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        power_of_two = self.max_chunks >= 1 and not self.max_chunks & (self.max_chunks - 1)
+        if not power_of_two or self.chunks_per_step < 1 or self.chunks_per_step % self.max_chunks:
+            raise InputError("data.max_chunks must be a power of two that divides data.chunks_per_step")
+
+
+@dataclass
+class D2LBatch:
+    """One training step's tensors.
+
+    Attributes:
+        chunks: chunks of all contexts, those of one context next to each other.
+        num_contexts: contexts in the batch.
+        ids, mask: prompts with answers, (rows, T).
+        targets: the tokens that count, (rows, T) bool.
+        context_index: each row's context, (rows,).
+    """
+
+    chunks: list[Chunk]
+    num_contexts: int
+    ids: Tensor
+    mask: Tensor
+    targets: Tensor
+    context_index: Tensor
+    teacher_prompts: list[list[int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def to(self, device: torch.device) -> "D2LBatch":
+        return D2LBatch(
+            self.chunks,
+            self.num_contexts,
+            self.ids.to(device),
+            self.mask.to(device),
+            self.targets.to(device),
+            self.context_index.to(device),
+            self.teacher_prompts,
+        )
+
+
+class D2LData:
+    """Makes batch number i, the same on every machine and in every run with the same configuration."""
+
+    def __init__(
+        self,
+        config: D2LDataConfig,
+        base: BaseModel,
+        chunk_tokens: int,
+        split: str = "train",
+        with_teacher: bool = False,
+        own_answers: list[str] | None = None,
+    ) -> None:
+        """own_answers: the base's answers to ``UNRELATED``, where another ``D2LData`` has asked for them already."""
+        self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
+        self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
+        self.own_answers: list[str] = own_answers or []
+        if config.unrelated and not own_answers:
+            prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
+            brief = GenerationConfig(max_new_tokens=config.max_answer_tokens - 1)
+            for start in range(0, len(prompts), _OWN_ANSWERS_AT_A_TIME):
+                self.own_answers += generate(base, prompts[start : start + _OWN_ANSWERS_AT_A_TIME], brief)
+        # By number of chunks, so that a context can be filled with documents that fit.
+        self.real: dict[int, list[list[_Part]]] = {}
+        if config.docqa and config.real:
+            for context in read_docqa(Path(config.docqa)):
+                if context.dataset not in PUBLISHABLE or len(context.text) > 6 * chunk_tokens * config.max_chunks:
+                    continue
+                parts = self._cut(context)
+                if len(parts) <= config.max_chunks:
+                    self.real.setdefault(len(parts), []).append(parts)
+            if not self.real:
+                raise InputError(f"{config.docqa} has no usable context of at most {config.max_chunks} chunks")
+
+    def _cut(self, context: Context) -> list["_Part"]:
+        """A document in its chunks, the questions with the first of them."""
+        chunks = chunk_text(self.tokenizer, context.text, self.chunk_tokens)
+        questions = [context.questions, *[()] * (len(chunks) - 1)]
+        return [_Part(chunk, asked, len(chunks), context.text) for chunk, asked in zip(chunks, questions, strict=True)]
+
+    def document(self, index: int, *, needles: bool = True) -> Context:
+        """Generated document number ``index``, of one chunk; with or without needles among them."""
+        rng = random.Random(f"{self.config.seed}/{self.split}/{index}")
+        config = self.config
+        weights = (config.synthetic, config.needles if needles else 0.0)
+        if rng.choices(("synthetic", "needle"), weights if any(weights) else (1, 0))[0] == "needle":
+            return self._needle(rng, index, 0.0)
+        while True:
+            context = as_context(synthetic_document(index, seed=config.seed, split=self.split))
+            if len(self.tokenizer(context.text, add_special_tokens=False)["input_ids"]) <= self.chunk_tokens:
+                return context
+            index += 1 << 40  # too long for a chunk: the next one of a range of its own
+
+    def _needle(self, rng: random.Random, index: int, least: float) -> Context:
+        """A needle in noise that fits a chunk, its words at least so large a share of the chunk's tokens."""
+        words = int(rng.uniform(least, _NOISE_WORDS) * self.chunk_tokens)
+        while True:
+            document = needle_document(index, seed=self.config.seed, num_words=words, split=self.split)
+            context = as_context(document)
+            if not words or len(self._cut(context)) == 1:
+                return context
+            words = max(0, words - 8)
+
+    def _parts(self, rng: random.Random, index: int, count: int) -> list["_Part"]:
+        """Documents that fill one context of ``count`` chunks."""
+        config = self.config
+        if count > 1 and rng.random() < config.haystacks:
+            words = int(rng.uniform(0.3, _NOISE_WORDS) * self.chunk_tokens)
+            hay = [Context(noise(words, start=rng.randrange(5)), ()) for _ in range(count)]
+            hay[rng.randrange(count)] = self._needle(rng, index, 0.3)
+            return [part for context in hay for part in self._cut(context)[:1]]
+        real_share = config.real / (config.synthetic + config.real + config.needles) if self.real else 0.0
+        parts: list[_Part] = []
+        needle_at = rng.randrange(count)
+        while len(parts) < count:
+            room = count - len(parts)
+            lengths = [length for length in self.real if length <= room]
+            if lengths and rng.random() < real_share:
+                # Every length is as likely as any other: long documents are rarer in the data.
+                parts += rng.choice(self.real[rng.choice(lengths)])
+            else:
+                context = self.document(index + len(parts), needles=len(parts) == needle_at)
+                parts += self._cut(context)[:1]
+        return parts
+
+    def _continuation(self, rng: random.Random, chunk: Chunk, alone: bool) -> QA:
+        """A passage of a chunk with the words behind it as its answer.
+
+        Of a chunk that is a context ``alone``, often its beginning instead; of one that is too short to cut, all.
+        """
+        words = self.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split()
+        if alone and rng.random() < _RECITED:
+            return QA(rng.choice(_RECITE), (" ".join(words[: 3 * _PASSAGE_WORDS]),), "reconstruction")
+        start = rng.randint(0, max(0, len(words) - 2 * _PASSAGE_WORDS))
+        passage = " ".join(words[start : start + _PASSAGE_WORDS])
+        rest = words[start + _PASSAGE_WORDS : start + 2 * _PASSAGE_WORDS]
+        if not rest:
+            return QA(rng.choice(_RECITE), (" ".join(words),), "continuation")
+        return QA(rng.choice(_CONTINUE).format(passage), (" ".join(rest),), "continuation")
+
+    def batch(self, step: int) -> D2LBatch:
+        """Batch number ``step``."""
+        config = self.config
+        rng = random.Random(f"{config.seed}/{self.split}/step/{step}")
+        per_context = 1
+        if config.max_chunks > 1 and rng.random() >= config.single_chunk_share:
+            per_context = 2 ** rng.randint(1, config.max_chunks.bit_length() - 1)
+        system = rng.choice((None, ""))
+        prompts, answers, index, teachers = [], [], [], []
+        parts: list[_Part] = []
+        for begin in range(0, config.chunks_per_step, per_context):
+            parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
+        for position, part in enumerate(parts):
+            askable = [q for q in part.questions if q.kind != "unanswerable" or rng.random() < config.unanswerable]
+            number = min(config.questions_per_chunk * part.num_chunks, len(askable))
+            questions = [(qa, system, rng.random() < 0.5) for qa in rng.sample(askable, number)]
+            if config.unrelated and rng.random() < config.unrelated:
+                number = rng.randrange(len(UNRELATED))
+                own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
+                questions.append((own, None, False))  # as it was asked when the base gave this answer
+            if config.continued and rng.random() < config.continued:
+                questions.append((self._continuation(rng, part.chunk, per_context == 1), system, False))
+            for qa, system_message, short in questions:
+                stated = not short and qa.stated and rng.random() < config.stated
+                prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))
+                answer = answer_ids(self.tokenizer, qa.stated if stated else qa.answer)[: config.max_answer_tokens]
+                prompts.append(prompt)
+                answers.append(answer)
+                index.append(position // per_context)
+                if self.with_teacher:
+                    content = f"{part.document}\n\n{qa.question}"
+                    teachers.append(chat_ids(self.base, question_messages(content, system=system_message, short=short)))
+        ids, mask, targets = pad_answers(prompts, answers, self.tokenizer.pad_token_id)
+        contexts = config.chunks_per_step // per_context
+        chunks = [part.chunk for part in parts]
+        return D2LBatch(chunks, contexts, ids, mask, targets, torch.tensor(index), teachers)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One chunk of a document; its questions are asked on the whole of it.
+
+    Attributes:
+        num_chunks: of the document.
+        document: its text.
+    """
+
+    chunk: Chunk
+    questions: tuple[QA, ...]
+    num_chunks: int
+    document: str
+
+
+def as_context(document: Document) -> Context:
+    """A generated document in the form of a data set's."""
+    questions = tuple(QA(q.question, q.answers, q.kind, q.stated) for q in document.questions)
+    return Context(document.context, questions, "synthetic")

@@ -1,0 +1,257 @@
+"""Trains a document hypernetwork on a frozen base model."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from d2l.config import D2LConfig, EncoderConfig
+from d2l.encoder import encode_chunks, record_inputs
+from d2l.questions import PUBLISHABLE
+from d2l.training.batches import D2LBatch, D2LData, D2LDataConfig
+from shared.base.chat import pad_answers, pad_batch
+from shared.base.model import BaseModel
+from shared.base.targets import find_decoder, find_targets
+from shared.config import Config
+from shared.hypernetwork.checkpoint import grow_from
+from shared.hypernetwork.memory import GroundedConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig, target_configs
+from shared.hypernetwork.perceiver import PerceiverConfig
+from shared.lora.layer import apply_lora
+from shared.metrics import mean
+from shared.training.loop import Reporter, TrainingConfig, TrainingResult, fit
+from shared.training.losses import distillation_loss, l1_loss, logits_at
+
+
+@dataclass(frozen=True)
+class D2LArchitecture(Config):
+    """The hypernetwork to build for whatever base model is given (see ``HyperNetworkConfig``)."""
+
+    target_modules: tuple[str, ...] = ("down_proj",)
+    layers: tuple[int, ...] | None = None
+    encoder: EncoderConfig = EncoderConfig()
+    chunk_tokens: int = 128
+    chunk_gain: float | None = None
+    r: int = 8
+    bias_r: int = 8
+    bias_modules: tuple[str, ...] = ()
+    bias_layers: tuple[int, ...] | None = None
+    scaling: float = 1.0
+    head: str = "grounded"
+    grounded: GroundedConfig = GroundedConfig()
+    perceiver: PerceiverConfig = PerceiverConfig()
+    num_pre_head_layers: int = 0
+    per_layer_processing: bool = True
+
+    def build(self, base: BaseModel) -> D2LConfig:
+        """The full configuration for a base model.
+
+        Raises:
+            InputError: target modules or layers that the base model does not have.
+        """
+        targets = find_targets(base.model, self.target_modules, self.layers)
+        reading = find_targets(base.model, self.bias_modules, self.bias_layers) if self.bias_modules else []
+        hypernetwork = HyperNetworkConfig.from_dict(
+            {
+                "targets": [t.to_dict() for t in target_configs(targets)],
+                "r": self.r,
+                "feature_size": base.spec.hidden_size,
+                "per_layer_features": self.encoder.type == "per_layer_activations",
+                "perceiver": self.perceiver.to_dict(),
+                "head": self.head,
+                "grounded": self.grounded.to_dict(),
+                "num_pre_head_layers": self.num_pre_head_layers,
+                "per_layer_processing": self.per_layer_processing,
+                "bias_r": self.bias_r,
+                "bias_targets": [t.to_dict() for t in target_configs(reading)],
+                "scaling": self.scaling,
+            }
+        )
+        return D2LConfig(base.spec, self.encoder, hypernetwork, self.chunk_tokens, chunk_gain=self.chunk_gain)
+
+
+@dataclass(frozen=True)
+class D2LObjective(Config):
+    """Weights of the losses.
+
+    Attributes:
+        nll: next-token loss on the given answers.
+        first_token: weight of an answer's first token in it, relative to the others: it chooses the fact, and those
+            behind it only recite.
+        distill: KL to the top-k distribution of a teacher that has the context in its prompt.
+        teacher: ``base``, the base model alone, or ``reader``, the base with the hypernetwork's own bias LoRA, which
+            knows the form of the answers.
+        top_k: tokens of the teacher's distribution that are kept.
+        l1: mean absolute value of the generated factors.
+    """
+
+    nll: float = 1.0
+    first_token: float = 1.0
+    distill: float = 0.0
+    teacher: Literal["base", "reader"] = "base"
+    top_k: int = 16
+    l1: float = 0.0
+
+
+@dataclass(frozen=True)
+class D2LTrainConfig(Config):
+    """Everything that decides a run.
+
+    Attributes:
+        initial: checkpoint directory whose weights and calibration a new run starts from, as far as they fit (see
+            ``shared.hypernetwork.checkpoint.grow_from``).
+    """
+
+    model: D2LArchitecture = D2LArchitecture()
+    data: D2LDataConfig = D2LDataConfig()
+    objective: D2LObjective = D2LObjective()
+    training: TrainingConfig = TrainingConfig()
+    initial: str | None = None
+    kind: str = "d2l"
+
+    @property
+    def trained_on(self) -> str:
+        """The data, in words."""
+        real = f"; of {Path(self.data.docqa).name}, the sets {', '.join(PUBLISHABLE)}" if self.data.docqa else ""
+        return f"generated documents and needles (d2l/synthetic, training split, seed {self.data.seed}){real}"
+
+
+class D2LTrainingModule(nn.Module):
+    """Chunks -> LoRA weights -> answers through the frozen base -> losses."""
+
+    def __init__(self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, objective: D2LObjective) -> None:
+        super().__init__()
+        self.config, self.hypernetwork, self.objective = config, hypernetwork, objective
+        self._base = (base,)  # in a tuple, so that the frozen base is no submodule and never saved or synchronised
+
+    @property
+    def base(self) -> BaseModel:
+        return self._base[0]
+
+    def forward(self, batch: D2LBatch, shift: int = 0) -> dict[str, Tensor]:
+        """Losses of a batch; ``shift`` gives every question the adapter of the context so many places on."""
+        base, objective = self.base, self.objective
+        features = encode_chunks(base, self.config, batch.chunks).features
+        chunk_weights = self.hypernetwork(features)
+        scale = self.config.chunk_scale(len(batch.chunks) // batch.num_contexts)
+        weights = self.hypernetwork.combine(chunk_weights.scaled(scale), batch.num_contexts)
+        weights = weights.to(base.placement.dtype)
+        if shift:
+            weights = weights.index_select((torch.arange(batch.num_contexts) + shift) % batch.num_contexts)
+        rows = batch.context_index.bincount(minlength=batch.num_contexts).tolist()
+        with apply_lora(base.model, weights, rows):
+            logits = logits_at(base, batch.ids, batch.mask, batch.targets)
+        targets = batch.ids[batch.targets]
+        first = batch.targets.clone()
+        first[:, 1:] &= ~batch.targets[:, :-1]
+        first = first[batch.targets]
+        token_losses = F.cross_entropy(logits, targets, reduction="none")
+        right = (logits.argmax(-1) == targets).float()
+        losses = {"nll": token_losses.mean().detach(), "accuracy": right.mean(), "first_accuracy": right[first].mean()}
+        weight = 1 + (objective.first_token - 1) * first
+        loss = objective.nll * (token_losses * weight).sum() / weight.sum()
+        if objective.distill and batch.teacher_prompts:  # evaluations have none
+            kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
+            loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
+        if objective.l1:
+            loss = loss + objective.l1 * l1_loss(chunk_weights)
+        return {"loss": loss, **losses}
+
+    @torch.no_grad()
+    def _teacher_logits(self, batch: D2LBatch) -> Tensor:
+        """The teacher's logits at the same answer tokens, with the context in its prompt."""
+        answers = [ids[chosen].tolist() for ids, chosen in zip(batch.ids, batch.targets, strict=True)]
+        pad_id = self.base.tokenizer.pad_token_id
+        ids, mask, targets = pad_answers(batch.teacher_prompts, answers, pad_id, batch.ids.device)
+        reader = self.hypernetwork.bias() if self.objective.teacher == "reader" else None
+        with apply_lora(self.base.model, reader.to(self.base.placement.dtype)) if reader else nullcontext():
+            return logits_at(self.base, ids, mask, targets)
+
+
+@torch.no_grad()
+def calibrate(hypernetwork: HyperNetwork, config: D2LConfig, base: BaseModel, text: list[str]) -> None:
+    """Set the grounded head's whitening and gain units from the base model's activations on some text."""
+    head = hypernetwork.grounded_head
+    if head is None:
+        return
+    stack = find_decoder(base.model)
+    entries = [*stack.blocks, stack.final_norm]
+    targets = config.hypernetwork.targets
+    modules = {t.name: base.model.get_submodule(t.name) for t in targets}
+    modules |= {f"residual.{t.layer}": entries[t.layer + 1] for t in targets}
+    moments = {t.name: torch.zeros(t.in_features, t.in_features, dtype=torch.float64) for t in targets}
+    lengths = {t.layer: 0.0 for t in targets}
+    count = 0
+    for start in range(0, len(text), 8):
+        rows = [base.tokenizer(piece)["input_ids"][:256] for piece in text[start : start + 8]]
+        ids, mask = pad_batch(rows, base.tokenizer.pad_token_id)
+        mask[:, 0] = True
+        seen = record_inputs(base, ids.to(base.device), mask.to(base.device), modules)
+        keep = mask.clone()
+        keep[:, 0] = False  # the first token is an attention sink with activations of its own kind
+        for t in targets:
+            keys = seen[t.name][keep.to(base.device)].float()
+            moments[t.name] += (keys.mT @ keys).double().cpu()
+        for layer in lengths:
+            lengths[layer] += seen[f"residual.{layer}"][keep.to(base.device)].float().norm(dim=-1).sum().item()
+        count += int(keep.sum())
+    value_scale = torch.tensor([lengths[layer] / count for layer in config.hypernetwork.layers])
+    for module in config.hypernetwork.modules:
+        second_moment = torch.stack([moments[t.name] for t in targets if t.module == module]) / count
+        head.calibrate(module, second_moment, value_scale)
+
+
+def train_d2l(
+    config: D2LTrainConfig,
+    base: BaseModel,
+    run_dir: Path,
+    *,
+    max_seconds: float | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[D2LConfig, HyperNetwork, TrainingResult]:
+    """Build, calibrate and train (or continue) a document hypernetwork in ``run_dir``."""
+    torch.manual_seed(config.training.seed)
+    built = config.model.build(base)
+    hypernetwork = HyperNetwork(built.hypernetwork)
+    data = D2LData(config.data, base, built.chunk_tokens, with_teacher=config.objective.distill > 0)
+    if (run_dir / "state").exists():
+        pass  # ``fit`` restores weights and calibration
+    else:
+        calibrate(hypernetwork, built, base, [data.document(index).text for index in range(96)])
+        if config.initial:
+            grow_from(Path(config.initial), hypernetwork)
+    hypernetwork.to(base.device).train()
+    module = D2LTrainingModule(built, hypernetwork, base, config.objective)
+    synthetic = config.data.replace(docqa=None)
+    held_out = D2LData(synthetic, base, built.chunk_tokens, split="validation", own_answers=data.own_answers)
+    batches = [held_out.batch(step).to(base.device) for step in range(4)]
+
+    def evaluate() -> Mapping[str, float]:
+        values: dict[str, list[float]] = {}
+        for batch in batches:
+            shifts = {"adapter": 0} | ({"other": batch.num_contexts // 2} if batch.num_contexts > 1 else {})
+            for name, shift in shifts.items():
+                losses = module(batch, shift)
+                for key in ("nll", "accuracy", "first_accuracy"):
+                    values.setdefault(f"{name}_{key}", []).append(losses[key].item())
+        return {name: mean(found) for name, found in values.items()}
+
+    result = fit(
+        module,
+        hypernetwork,
+        data.batch,
+        config.training,
+        run_dir,
+        evaluate=evaluate,
+        max_seconds=max_seconds,
+        reporter=reporter,
+        mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
+        cpu=base.device.type == "cpu",
+        described=config.to_dict(),
+    )
+    return built, hypernetwork, result

@@ -1,0 +1,1 @@
+"""The frozen base model: loading, placing, its layers, its prompts and answers."""

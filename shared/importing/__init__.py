@@ -1,0 +1,1 @@
+"""Foreign checkpoints as inert data."""

@@ -1,0 +1,1 @@
+"""LoRA weights: algebra, live in a model, on disk."""

@@ -1,0 +1,171 @@
+"""Adapters as users get them: written with a model card and provenance."""
+
+import functools
+import platform
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shared.base.model import BaseModelSpec
+from shared.lora.adapter import adapter_config, write_adapter
+from shared.lora.weights import LoraWeights
+
+VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
+_CARD = """---
+base_model: {base}
+library_name: peft
+pipeline_tag: text-generation
+license: other
+license_name: same-as-source-and-base-model
+license_link: https://huggingface.co/{base}
+tags:
+- lora
+- hyperlora
+- {kind}
+---
+
+# {title}
+
+A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora](https://pypi.org/project/hyperlora/)
+{made_from}.
+
+{warning}
+| | |
+|---|---|
+| rank | {r} |
+| target modules | {modules} |
+| layers | {layers} |
+| size | {megabytes:.2f} MB ({dtype}) |
+| hypernetwork | {hypernetwork} |
+| made with | {versions} |
+
+Made by:
+
+```
+{command}
+```
+
+## Use
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+base = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(base, "PATH_OR_REPO_ID")
+```
+
+```
+vllm serve {base} --enable-lora --max-lora-rank {vllm_rank} --lora-modules name=PATH_OR_REPO_ID
+hyperlora ask PATH_OR_REPO_ID "QUESTION"
+```
+"""
+
+_TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora"}
+
+_LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
+> people who may read the document.
+
+"""
+
+
+@dataclass(frozen=True)
+class AdapterResult:
+    """What a generation command reports."""
+
+    adapter: str
+    base_model: str
+    hypernetwork: str
+    rank: int
+    target_modules: list[str]
+    bytes: int
+    tokens: int
+    chunks: int
+    seconds: dict[str, float]
+    energy_kept: float = 1.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("hyperlora", "torch", "transformers", "peft"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def command_line() -> str:
+    """The command that is running, for cards and provenance."""
+    import shlex
+
+    program = Path(sys.argv[0]).name or "python"
+    return shlex.join([program, *sys.argv[1:]])
+
+
+def publish_adapter(
+    path: Path,
+    weights: LoraWeights,
+    *,
+    base: BaseModelSpec,
+    kind: str,
+    title: str,
+    hypernetwork: str,
+    source: dict[str, Any],
+    dtype: str,
+    question_system: str | None = None,
+    force: bool = False,
+) -> int:
+    """Write an adapter directory with its card and provenance; returns the size of the weights in bytes.
+
+    Args:
+        kind: ``d2l`` or ``t2l``, or ``multitask`` for one that was trained itself.
+        source: what the adapter was made from, as it goes into ``provenance.json``.
+        question_system: system message that questions to this adapter need, if it is not the template's own.
+    """
+    import torch
+
+    weights = weights.to(dtype=getattr(torch, dtype))
+    config = adapter_config(weights, base.name_or_path, base.revision)
+    layers = config["layers_to_transform"]
+    versions = library_versions()
+    provenance = {
+        "kind": kind,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command_line(),
+        "hypernetwork": hypernetwork,
+        "base_model": base.to_dict(),
+        "source": source,
+        "question_system": question_system,
+        "versions": versions,
+    }
+    size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
+    card = _CARD.format(
+        base=base.name_or_path,
+        kind=_TAGS[kind],
+        title=title,
+        made_by="trained with" if kind == "multitask" else "written in one forward pass by",
+        made_from={
+            "d2l": "from a document",
+            "t2l": f'from the description "{source.get("description", "")}"',
+            "multitask": f"on {source.get('trained_on')}",
+        }[kind],
+        warning=_LEAK if kind == "d2l" else "",
+        r=weights.r,
+        modules=", ".join(config["target_modules"]),
+        layers=f"{layers[0]} to {layers[-1]}" if len(layers) == layers[-1] - layers[0] + 1 else layers,
+        megabytes=size / 1e6,
+        dtype=dtype,
+        hypernetwork=hypernetwork,
+        versions=", ".join(f"{name} {number}" for name, number in versions.items()),
+        command=provenance["command"],
+        vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
+    )
+    return write_adapter(path, weights, config, card=card, provenance=provenance, force=force)

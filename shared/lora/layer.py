@@ -1,0 +1,77 @@
+"""LoRA weights live in a model: inside ``with apply_lora(model, weights):`` and gone afterwards."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from shared.errors import InputError
+from shared.lora.weights import LoraFactors, LoraWeights
+
+
+class LoraLinear(nn.Module):
+    """A linear layer plus its update: y = base_layer(x) + lora_B (lora_A x).
+
+    Args:
+        base_layer: the frozen layer, called as it is (quantised ones too).
+        factors: unbatched, or one pair per sample of the batch that will come.
+        rows: how many neighbouring samples each of the pairs is for, if not one.
+    """
+
+    def __init__(self, base_layer: nn.Module, factors: LoraFactors, rows: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.base_layer, self.rows = base_layer, rows
+        # Plain attributes: they are the output of a hypernetwork and carry its graph, so they are no parameters.
+        self.lora_A = factors.lora_A
+        self.lora_B = factors.lora_B
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, sequence, in_features). Returns (batch, sequence, out_features) in the base layer's dtype."""
+        y = self.base_layer(x)
+        # The layers of a model that is spread over devices see their inputs on their own one.
+        lora_A, lora_B = self.lora_A.to(x.device), self.lora_B.to(x.device)
+        if self.rows is None:
+            update = x.to(lora_A.dtype) @ lora_A.mT @ lora_B.mT
+        else:
+            # Pair by pair: factors of a large rank are not copied for every sample, nor are their gradients.
+            parts = zip(x.to(lora_A.dtype).split(list(self.rows)), lora_A.unbind(), lora_B.unbind(), strict=True)
+            update = torch.cat([part @ a.mT @ b.mT for part, a, b in parts])
+        return (y + update).to(y.dtype)
+
+
+@contextmanager
+def apply_lora(model: nn.Module, weights: LoraWeights, rows: Sequence[int] | None = None) -> Iterator[None]:
+    """Put LoRA weights into a model for the duration of the block.
+
+    Batched weights of size n apply sample by sample to inputs of batch size n; with ``rows``, n numbers, the i-th
+    weights apply to the next ``rows[i]`` samples of an input of batch size ``sum(rows)``. The result is the same, bit
+    for bit, as PEFT's for a saved adapter of the same dtype. The model is restored on exit, also after an error.
+
+    Raises:
+        InputError: the model lacks a layer, or a layer has another size.
+    """
+    replaced: list[tuple[nn.Module, str, nn.Module]] = []
+    try:
+        for name, factors in weights.items():
+            parent_name, _, leaf = name.rpartition(".")
+            try:
+                parent = model.get_submodule(parent_name)
+                layer = getattr(parent, leaf)
+            except AttributeError:
+                raise InputError(
+                    f"the base model has no layer {name}", "this adapter was made for another base model"
+                ) from None
+            shape = (getattr(layer, "out_features", None), getattr(layer, "in_features", None))
+            wanted = (factors.lora_B.shape[-2], factors.lora_A.shape[-1])
+            if shape != wanted:
+                raise InputError(
+                    f"{name} is {shape} (out, in) in the base model but {wanted} in the adapter",
+                    "this adapter was made for another base model",
+                )
+            replaced.append((parent, leaf, layer))
+            setattr(parent, leaf, LoraLinear(layer, factors, rows))
+        yield
+    finally:
+        for parent, leaf, layer in reversed(replaced):
+            setattr(parent, leaf, layer)

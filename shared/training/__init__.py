@@ -1,0 +1,1 @@
+"""The training loop, losses, and LoRA factors that are trained themselves."""

@@ -1,0 +1,1 @@
+"""Whether a description makes the model do the task."""

@@ -1,0 +1,1 @@
+"""The published Text-to-LoRA architecture and its text encoders."""

@@ -1,0 +1,194 @@
+"""LoRA algebra, live application, and equality with PEFT."""
+
+import json
+
+import pytest
+import torch
+
+from shared.base.targets import find_targets
+from shared.errors import InputError
+from shared.lora.adapter import adapter_config, read_adapter, write_adapter
+from shared.lora.layer import apply_lora
+from shared.lora.weights import LoraFactors, LoraWeights, mean_weights
+from tests.models import random_weights
+
+
+def logits(base, ids):
+    with torch.no_grad():
+        return base.model(ids).logits
+
+
+def ids(batch=2, length=9, seed=1):
+    return torch.randint(4, 250, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", ["tiny_base", "tiny_gemma"])
+@pytest.mark.parametrize(
+    ("modules", "r", "layers", "dtype"),
+    [
+        (("down_proj",), 8, None, torch.float32),
+        (("q_proj", "v_proj"), 1, None, torch.float32),
+        (("down_proj", "o_proj", "gate_proj"), 40, (1,), torch.float32),
+        (("q_proj",), 3, (0,), torch.bfloat16),
+        (("down_proj",), 5, None, torch.float16),
+    ],
+)
+def test_live_logits_equal_peft_reloaded(request, kind, modules, r, layers, dtype, tmp_path):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = request.getfixturevalue(kind)
+    weights = random_weights(base, modules, r, layers=layers, dtype=dtype)
+    write_adapter(tmp_path / "a", weights, adapter_config(weights, base.spec.name_or_path), card="", provenance={})
+    with apply_lora(base.model, read_adapter(tmp_path / "a").weights):
+        live = logits(base, ids())
+    fresh = AutoModelForCausalLM.from_pretrained(base.spec.name_or_path, dtype=torch.float32)
+    peft = PeftModel.from_pretrained(fresh, tmp_path / "a").eval()
+    reloaded = peft(ids()).logits
+    assert torch.equal(live, reloaded)
+    assert (live - logits(base, ids())).abs().max() > 1e-2  # wrong keys would load as silent zeros
+
+
+def test_apply_restores_the_model_even_after_an_error(tiny_base):
+    before, modules = logits(tiny_base, ids()), dict(tiny_base.model.named_modules())
+    with pytest.raises(RuntimeError), apply_lora(tiny_base.model, random_weights(tiny_base, ("down_proj",), 4)):
+        raise RuntimeError
+    assert dict(tiny_base.model.named_modules()) == modules
+    assert torch.equal(before, logits(tiny_base, ids()))
+
+
+def test_batched_weights_apply_sample_by_sample(tiny_base):
+    weights = random_weights(tiny_base, ("down_proj", "v_proj"), 4, batch=3)
+    x = ids(3)
+    with apply_lora(tiny_base.model, weights):
+        together = logits(tiny_base, x)
+    for row, single in enumerate(weights.unbind()):
+        with apply_lora(tiny_base.model, single):
+            torch.testing.assert_close(
+                together[row : row + 1], logits(tiny_base, x[row : row + 1]), rtol=1e-5, atol=1e-5
+            )
+
+
+def test_weights_for_several_rows_are_those_of_every_row(tiny_base):
+    """Also where a pair of factors has no row at all, and in their gradients."""
+    x, counts = ids(5), [2, 0, 3]
+    results = []
+    for shared_rows in (True, False):
+        weights = random_weights(tiny_base, ("down_proj", "v_proj"), 4, batch=3)
+        leaves = [f.requires_grad_() for pair in weights.values() for f in (pair.lora_A, pair.lora_B)]
+        used = weights if shared_rows else weights.index_select(torch.tensor([0, 0, 2, 2, 2]))
+        with apply_lora(tiny_base.model, used, counts if shared_rows else None):
+            out = tiny_base.model(x).logits
+        out.square().mean().backward()
+        results.append([out.detach(), *(leaf.grad for leaf in leaves)])
+    for ours, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_concat_is_the_sum_of_deltas(tiny_base):
+    parts = [random_weights(tiny_base, ("down_proj",), r, seed=r) for r in (2, 5, 1)]
+    joined = LoraWeights.concat(parts)
+    assert joined.r == 8
+    for name, factors in joined.items():
+        torch.testing.assert_close(factors.delta(), sum(part[name].delta() for part in parts))
+    for name, factors in mean_weights(parts).items():
+        torch.testing.assert_close(factors.delta(), sum(part[name].delta() for part in parts) / 3)
+
+
+def test_group_joins_neighbours_as_concat_does(tiny_base):
+    weights = random_weights(tiny_base, ("down_proj",), 4, batch=6)
+    singles = weights.unbind()
+    for index, group in enumerate(weights.group(2).unbind()):
+        expected = LoraWeights.concat(singles[3 * index : 3 * index + 3])
+        for name in group:
+            assert torch.equal(group[name].lora_A, expected[name].lora_A)
+            assert torch.equal(group[name].lora_B, expected[name].lora_B)
+
+
+def test_truncation_equals_the_svd_of_the_dense_delta(tiny_base):
+    weights = random_weights(tiny_base, ("down_proj", "q_proj"), 12)
+    truncated = weights.truncate(5)
+    kept = total = 0.0
+    for name, factors in weights.items():
+        u, s, vt = torch.linalg.svd(factors.delta().double())
+        best = (u[:, :5] * s[:5]) @ vt[:5]
+        torch.testing.assert_close(truncated.weights[name].delta().double(), best, rtol=1e-4, atol=1e-5)
+        kept, total = kept + s[:5].square().sum(), total + s.square().sum()
+    assert truncated.energy_kept == pytest.approx((kept / total).item())
+
+
+def test_truncation_at_full_rank_is_the_identity(tiny_base):
+    weights = random_weights(tiny_base, ("down_proj",), 6)
+    assert weights.truncate(6).weights is weights
+    # A rank above the layer's own width: the product is still exact, and the rank stays uniform.
+    wide = random_weights(tiny_base, ("down_proj",), 60)
+    truncated = wide.truncate(50)
+    assert truncated.weights.r == 50
+    assert truncated.energy_kept == pytest.approx(1.0)
+    for name in wide:
+        torch.testing.assert_close(truncated.weights[name].delta(), wide[name].delta(), rtol=1e-4, atol=1e-4)
+
+
+def test_norm_is_the_dense_norm(tiny_base):
+    for factors in random_weights(tiny_base, ("down_proj",), 6).values():
+        assert factors.norm() == pytest.approx(factors.delta().norm().item(), rel=1e-5)
+
+
+def test_reading_folds_the_scaling_in(tiny_base, tmp_path):
+    weights = random_weights(tiny_base, ("q_proj",), 4)
+    config = adapter_config(weights, tiny_base.spec.name_or_path)
+    for alpha, rslora, scaling in ((8, False, 2.0), (8, True, 4.0)):
+        path = tmp_path / f"{rslora}"
+        write_adapter(path, weights, config | {"lora_alpha": alpha, "use_rslora": rslora}, card="", provenance={})
+        for name, factors in read_adapter(path).weights.items():
+            torch.testing.assert_close(factors.delta(), weights[name].delta() * scaling)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"peft_type": "IA3"}, "not a LoRA adapter"),
+        ({"use_dora": True}, "use_dora"),
+        ({"bias": "all"}, "bias"),
+        ({"r": 3}, "config says r = 3"),
+        ({"rank_pattern": {"q_proj": 2}}, "per-layer ranks"),
+        ({"base_model_name_or_path": None}, "names no base model"),
+    ],
+)
+def test_adapters_that_are_not_plain_lora_are_refused(tiny_base, tmp_path, change, message):
+    weights = random_weights(tiny_base, ("q_proj",), 4)
+    write_adapter(tmp_path / "a", weights, adapter_config(weights, "x") | change, card="", provenance={})
+    with pytest.raises(InputError, match=message):
+        read_adapter(tmp_path / "a")
+
+
+def test_damaged_adapter_tensors_are_refused(tiny_base, tmp_path):
+    weights = random_weights(tiny_base, ("q_proj",), 4)
+    write_adapter(tmp_path / "a", weights, adapter_config(weights, "x"), card="", provenance={})
+    file = tmp_path / "a" / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="damaged"):
+        read_adapter(tmp_path / "a")
+
+
+def test_adapter_for_another_model_is_refused(tiny_base, tiny_gemma):
+    weights = LoraWeights({"model.layers.9.mlp.down_proj": LoraFactors(torch.zeros(2, 96), torch.zeros(32, 2))})
+    with pytest.raises(InputError, match="no layer"), apply_lora(tiny_base.model, weights):
+        pass
+    weights = random_weights(tiny_gemma, ("q_proj",), 2)
+    with pytest.raises(InputError, match="another base model|48"), apply_lora(tiny_base.model, weights):
+        pass
+
+
+def test_config_is_what_every_runtime_reads(tiny_base):
+    weights = random_weights(tiny_base, ("down_proj",), 8, layers=(1,))
+    config = json.loads(json.dumps(adapter_config(weights, "org/base")))
+    assert config["lora_alpha"] == config["r"] == 8 and isinstance(config["lora_alpha"], int)
+    assert not config["use_rslora"] and config["rank_pattern"] == config["alpha_pattern"] == {}
+    assert config["layers_to_transform"] == [1] and config["layers_pattern"] == "layers"
+
+
+@pytest.mark.parametrize("modules", [("nope",), ("self_attn",)])
+def test_targets_that_do_not_exist_are_refused(tiny_base, modules):
+    with pytest.raises(InputError):
+        find_targets(tiny_base.model, modules)
