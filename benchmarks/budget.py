@@ -22,7 +22,8 @@ from d2l.questions import Context
 from d2l.synthetic import long_document, needle_document
 from d2l.training.batches import as_context
 from shared.lora.weights import LoraWeights, mean_weights
-from shared.metrics import mean, provenance, spread
+from shared.metrics import mean, spread
+from shared.provenance import provenance
 
 METHODS = ("cut", "svd", "drop", "average")
 
@@ -81,11 +82,11 @@ def main() -> None:
     parser.add_argument("--hypernet")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    name, model = load_d2l(options.hypernet, None, "auto", "auto")
+    model = load_d2l(options.hypernet, None, "auto", "auto")
     documents, needles = validation_contexts(options.words, options.documents, options.questions, options.needles)
     table = []
     with tempfile.TemporaryDirectory() as folder:
-        cache = ChunkCache(Path(folder))
+        cache = ChunkCache(model.cache_key(), Path(folder))
 
         def score(context: Context, method: str, rank: int | None) -> list[AnswerScore]:
             lora = adapter(model, cache, context.text, method, rank)
@@ -101,7 +102,12 @@ def main() -> None:
             table.append(record)
             print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)
     if options.json:
-        facts = {"documents": len(documents), "needles": len(needles), "words": options.words, "hypernetwork": name}
+        facts = {
+            "documents": len(documents),
+            "needles": len(needles),
+            "words": options.words,
+            "hypernetwork": model.name,
+        }
         options.json.write_text(json.dumps({"rows": table, "provenance": provenance(**facts)}, indent=1) + "\n")
 
 

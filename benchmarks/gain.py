@@ -15,7 +15,8 @@ from budget import means, validation_contexts
 from cli.loading import load_d2l
 from d2l.evaluation.scoring import score_questions
 from shared.lora.weights import LoraWeights
-from shared.metrics import mean, provenance
+from shared.metrics import mean
+from shared.provenance import provenance
 
 
 def with_gain(weights: LoraWeights, bias: LoraWeights | None, factor: float) -> LoraWeights:
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--hypernet")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    name, model = load_d2l(options.hypernet, None, "auto", "auto")
+    model = load_d2l(options.hypernet, None, "auto", "auto")
     bias, system, table = model.hypernetwork.bias(), model.config.question_system, []
     for words in map(int, options.words.split(",")):
         documents, needles = validation_contexts(words, options.documents, options.questions, options.needles)
@@ -56,7 +57,7 @@ def main() -> None:
             table.append(record)
             print(*(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in record.items()), flush=True)
     if options.json:
-        facts = {"documents": options.documents, "needles": options.needles, "hypernetwork": name}
+        facts = {"documents": options.documents, "needles": options.needles, "hypernetwork": model.name}
         options.json.write_text(json.dumps({"rows": table, "provenance": provenance(**facts)}, indent=1) + "\n")
 
 

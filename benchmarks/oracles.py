@@ -14,16 +14,15 @@ import yaml
 
 from shared.base.device import choose_placement, tune_malloc
 from shared.base.model import BaseModel, load_base_model
-from shared.base.targets import find_targets
-from shared.hypernetwork.network import TargetConfig, target_configs
-from shared.lora.card import publish_adapter
+from shared.base.targets import Target, find_targets
+from shared.lora.card import save_adapter
 from t2l.evaluation.baselines import OracleConfig, train_oracle
 from t2l.tasks import Task, read_tasks
 from t2l.training.train import T2LTrainConfig, training_tasks
 
 
 def write_oracles(
-    base: BaseModel, tasks: list[Task], targets: tuple[TargetConfig, ...], r: int, output: Path, config: OracleConfig
+    base: BaseModel, tasks: list[Task], targets: tuple[Target, ...], r: int, output: Path, config: OracleConfig
 ) -> list[Path]:
     """Train and write the adapters ``output/TASK`` that are not there; tasks without examples are left out."""
     written = []
@@ -34,7 +33,7 @@ def write_oracles(
         weights, losses = train_oracle(base, targets, r, task.train, config)
         facts = {"task": task.name, "loss": losses[-1], **config.to_dict()}
         title, spec = f"A LoRA of {task.name}", base.spec
-        publish_adapter(
+        save_adapter(
             path, weights, base=spec, kind="multitask", title=title, hypernetwork="none", source=facts, dtype="bfloat16"
         )
         print(f"{path}: {losses[0]:.2f} -> {losses[-1]:.2f} nats per token", flush=True)
@@ -61,7 +60,7 @@ def main() -> None:
     tune_malloc()
     config = T2LTrainConfig.from_dict(yaml.safe_load(options.config.read_text(encoding="utf-8")))
     base = load_base_model(placement=choose_placement())
-    targets = target_configs(find_targets(base.model, config.model.target_modules, config.model.layers))
+    targets = tuple(find_targets(base.model, config.model.target_modules, config.model.layers))
     tasks = short_examples(base, training_tasks(config.data, read_tasks(options.tasks)), config.data.max_input_tokens)
     rank = config.model.r + config.model.bias_r
     write_oracles(base, tasks, targets, rank, options.output, OracleConfig(steps=options.steps))

@@ -29,15 +29,17 @@ def load_base(
         )
 
 
-def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str) -> "tuple[str, D2LModel]":
-    """A document hypernetwork's name, and itself on its base model."""
+def load_d2l(
+    hypernet: str | None, base: str | None, device: str, dtype: str, *, load_in_4bit: bool = False
+) -> "D2LModel":
+    """A document hypernetwork on its base model."""
     from shared.hypernetwork.registry import find_hypernetwork
 
     entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
+    loaded = load_base(base or entry.base_model, device, dtype, load_in_4bit=load_in_4bit)
     from d2l.model import D2LModel
 
-    return entry.name, D2LModel.from_pretrained(entry.path, loaded)
+    return D2LModel.from_pretrained(entry.path, loaded, entry.name)
 
 
 def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:

@@ -59,4 +59,10 @@ def parse_bytes(text: str | None) -> int | None:
     if not match:
         raise InputError(f"{text!r} is no size", "for example 50MB")
     number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " KMG".index(unit.upper() or " "))
+    power = {"": 0, "K": 1, "M": 2, "G": 3}[unit.upper()]
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+def written_dtype(dtype: str) -> str:
+    """The dtype of an adapter's factors, given that of ``--dtype``."""
+    return "float32" if dtype == "float32" else "bfloat16"

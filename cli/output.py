@@ -30,10 +30,10 @@ def stderr() -> Console:
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
-def result(text: str, data: Any = None) -> None:
-    """Print the result: ``text`` for people and pipes, ``data`` (a mapping or dataclass) with ``--json``."""
+def result(text: str, data: Any = None, **more: Any) -> None:
+    """Print ``text`` for people and pipes, or with ``--json`` ``data`` (a mapping or dataclass) and ``more``."""
     if is_json():
-        print(json.dumps(plain(data), ensure_ascii=False, indent=2))
+        print(json.dumps({**plain(data), **more}, ensure_ascii=False, indent=2))
     else:
         print(text)
 

@@ -39,7 +39,9 @@ def needles_heatmap(cells: Sequence["NeedleCell"], path: Path, title: str) -> No
     from matplotlib import pyplot
 
     lengths, depths = sorted({c.length for c in cells}), sorted({c.depth for c in cells})
-    modes = ["adapter"] + ["context"] * any(c.context is not None for c in cells)
+    modes = ["adapter"]
+    if any(cell.context is not None for cell in cells):
+        modes.append("context")
     figure, axes = pyplot.subplots(
         1, len(modes), figsize=(1.5 + (1.2 + 0.8 * len(lengths)) * len(modes), 4), sharey=True, squeeze=False
     )

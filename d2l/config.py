@@ -1,7 +1,7 @@
 """Configuration of a document hypernetwork."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from shared.base.model import BaseModelSpec
 from shared.config import Config
@@ -32,8 +32,6 @@ class D2LConfig(Config):
         chunk_tokens: longest chunk; the length it was trained at.
         chunking: ``sentences`` cuts the text near sentence borders, ``tokens`` cuts the templated ids into equal pieces
             as the published models do.
-        chunk_gain: the chunks' updates are scaled by min(1, chunk_gain / sqrt(number of chunks)), because the noise of
-            their sum grows with their number; ``None`` adds them as they are.
         question_system: system message of questions; ``None`` leaves it to the chat template, as every runtime does.
     """
 
@@ -42,9 +40,10 @@ class D2LConfig(Config):
     hypernetwork: HyperNetworkConfig
     chunk_tokens: int = 128
     chunking: Literal["sentences", "tokens"] = "sentences"
-    chunk_gain: float | None = None
     question_system: str | None = None
     kind: Literal["d2l"] = "d2l"
+
+    former: ClassVar[dict[str, str]] = {"chunk_gain": "delete it from the file; the memory needs no such factor"}
 
     def __post_init__(self) -> None:
         if self.chunk_tokens < 8:
@@ -54,7 +53,3 @@ class D2LConfig(Config):
             raise InputError("encoder.type per_layer_activations goes with hypernetwork.per_layer_features")
         if self.encoder.type == "early_exit" and not 0 <= self.encoder.layer_idx <= self.base.num_hidden_layers:
             raise InputError(f"encoder.layer_idx must be 0 to {self.base.num_hidden_layers}")
-
-    def chunk_scale(self, num_chunks: int) -> float:
-        """Factor on every chunk's update in a context of so many chunks."""
-        return 1.0 if self.chunk_gain is None else min(1.0, self.chunk_gain / max(1, num_chunks) ** 0.5)

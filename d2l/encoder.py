@@ -1,7 +1,6 @@
 """Context features of chunks: activations of the frozen base model itself, one copy in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +10,7 @@ from d2l.config import D2LConfig
 from shared.base.chat import pad_batch
 from shared.base.model import BaseModel
 from shared.base.targets import find_decoder
-from shared.hypernetwork.memory import GroundedSource
-from shared.hypernetwork.network import ContextFeatures
+from shared.hypernetwork.features import ContextFeatures, MemorySource
 
 
 class _Recorded(Exception):
@@ -47,15 +45,7 @@ def record_inputs(base: BaseModel, ids: Tensor, mask: Tensor, modules: Mapping[s
     return seen
 
 
-@dataclass(frozen=True)
-class EncodedChunks:
-    """Features of a batch of chunks and the number of tokens that were run."""
-
-    features: ContextFeatures
-    num_tokens: int
-
-
-def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> EncodedChunks:
+def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> ContextFeatures:
     """Context features of a batch of chunks; padding on the right is masked out."""
     stack = find_decoder(base.model)
     hypernetwork = config.hypernetwork
@@ -66,9 +56,8 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
     elif config.encoder.type == "embed_only":
         modules["block"] = entries[0]
     else:
-        modules |= {f"block.{layer}": entries[layer] for layer in hypernetwork.layers}
-    grounded = hypernetwork.head == "grounded"
-    if grounded:
+        modules |= {f"block.{layer}": entries[layer] for layer in hypernetwork.grid.layers}
+    if hypernetwork.head.needs_states:
         modules |= {t.name: base.model.get_submodule(t.name) for t in hypernetwork.targets}
 
     ids, mask = pad_batch([chunk.ids for chunk in chunks], base.tokenizer.pad_token_id)
@@ -80,7 +69,7 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
         elif config.encoder.type == "embed_only":
             hidden = inputs["block"]
         else:
-            layers = hypernetwork.layers
+            layers = hypernetwork.grid.layers
             # The published encoder is the stack without its last block, so its last state has passed the final norm.
             last = len(stack.blocks) - 1
             states = {n: inputs[f"block.{n}"] for n in layers}
@@ -88,7 +77,7 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
                 states[last] = stack.final_norm(states[last]).to(base.device)
             hidden = torch.stack(list(states.values()), dim=1)
         source = None
-        if grounded:
+        if hypernetwork.head.needs_states:
             values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
             pooled = torch.zeros_like(mask)
             for row, chunk in enumerate(chunks):
@@ -97,7 +86,7 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> En
                 pooled[row, chunk.start : chunk.start + chunk.num_keys] = True
             keys = {
                 module: torch.stack([inputs[t.name] for t in hypernetwork.targets if t.module == module], dim=1)
-                for module in hypernetwork.modules
+                for module in hypernetwork.grid.modules
             }
-            source = GroundedSource(keys, values, pooled)
-    return EncodedChunks(ContextFeatures(hidden, mask, source), int(mask.sum()))
+            source = MemorySource(keys, values, pooled)
+    return ContextFeatures(hidden, mask, source)

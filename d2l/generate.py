@@ -8,16 +8,19 @@ from typing import Any
 import torch
 
 from d2l.cache import ChunkCache
-from d2l.model import D2LModel
+from d2l.model import D2LModel, DocumentLora
+from d2l.questions import question_messages
 from d2l.reader import DocumentText
+from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
 from shared.errors import InputError
 from shared.hypernetwork.network import HyperNetworkConfig
 from shared.lora.adapter import PROVENANCE_FILE
-from shared.lora.card import AdapterResult, publish_adapter
-from shared.provenance import Stages
+from shared.lora.card import WrittenAdapter, save_adapter
+from shared.lora.layer import apply_lora
+from shared.lora.weights import LoraWeights
 
-# At most so much of a safetensors header for one factor: its name, type, shape and place.
+# Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
 HEADER_BYTES = 256
 
 
@@ -72,79 +75,115 @@ class InternalizeOptions:
     budget: RankBudget = RankBudget()
     scale: float = 1.0
     dtype: str = "bfloat16"
-    force: bool = False
+
+
+@dataclass(frozen=True)
+class WrittenDocumentAdapter(WrittenAdapter):
+    """What ``d2l`` reports.
+
+    Attributes:
+        tokens: with the template around each chunk.
+        energy_kept: share that the rank limit left of what the documents' own text reads out.
+        cached_chunks: chunks that were encoded before.
+        changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
+    """
+
+    tokens: int = 0
+    chunks: int = 0
+    energy_kept: float = 1.0
+    pages: int = 0
+    characters: int = 0
+    cached_chunks: int = 0
+    changes: dict[str, list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class DocumentAdapter:
+    """The adapter of one or more documents, in memory."""
+
+    model: D2LModel
+    documents: list[DocumentText]
+    lora: DocumentLora
+    options: InternalizeOptions
+
+    @property
+    def weights(self) -> LoraWeights:
+        """The update, its scale included."""
+        return self.lora.weights.scaled(self.options.scale)
+
+    def ask(self, question: str, config: GenerationConfig | None = None) -> str:
+        """What the base model with the adapter answers, with nothing of the document in its prompt."""
+        base = self.model.base
+        with apply_lora(base.model, self.weights.to(base.device)):
+            messages = question_messages(question, system=self.model.config.question_system)
+            return answer(base, messages, config or GenerationConfig())
+
+    def save(self, path: str | Path, *, force: bool = False) -> WrittenDocumentAdapter:
+        """Write a PEFT adapter directory.
+
+        Raises:
+            InputError: ``path`` exists and ``force`` is off.
+        """
+        path, lora, config = Path(path), self.lora, self.model.config
+        names = [Path(document.path).name for document in self.documents]
+        files = [
+            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
+            for name, d in zip(names, self.documents, strict=True)
+        ]
+        changes = changed_files(path, files)
+        written = save_adapter(
+            path,
+            self.weights,
+            base=config.base,
+            kind="d2l",
+            title=f"Document adapter of {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}",
+            hypernetwork=self.model.name,
+            source={
+                "files": files,
+                "tokens": lora.num_tokens,
+                "chunks": lora.num_chunks,
+                "energy_kept": lora.energy_kept,
+            },
+            dtype=self.options.dtype,
+            question_system=config.question_system,
+            force=force,
+        )
+        return WrittenDocumentAdapter(
+            **vars(written),
+            tokens=lora.num_tokens,
+            chunks=lora.num_chunks,
+            energy_kept=round(lora.energy_kept, 4),
+            pages=sum(d.num_pages or 0 for d in self.documents),
+            characters=sum(d.num_characters for d in self.documents),
+            cached_chunks=lora.num_cached,
+            changes=changes,
+        )
 
 
 def internalize(
     model: D2LModel,
     documents: list[DocumentText],
-    output: Path,
-    options: InternalizeOptions,
+    options: InternalizeOptions = InternalizeOptions(),
     *,
-    hypernetwork: str,
-    stages: Stages,
     cache: ChunkCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> AdapterResult:
-    """Write the adapter of one or more documents.
+) -> DocumentAdapter:
+    """The adapter of one or more documents, in one forward pass.
 
     Args:
         cache: chunks that were encoded before, in this run or in one that was cut short.
         on_progress: called with tokens done and tokens in all.
 
     Raises:
-        InputError: the budget is too small, or ``output`` exists.
+        InputError: the budget is too small.
     """
-    with stages("generate"):
-        chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
-        tokens = model.batch_tokens(options.memory)
-        rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-        lora = model.generate(chunks, max_rank=rank, batch_tokens=tokens, cache=cache, on_progress=on_progress)
-        if cache:
-            cache.prune()
-    with stages("write"):
-        weights, energy = lora.weights.scaled(options.scale), lora.energy_kept
-        names = [Path(document.path).name for document in documents]
-        files = [
-            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
-            for name, d in zip(names, documents, strict=True)
-        ]
-        changes = changed_files(output, files)
-        size = publish_adapter(
-            output,
-            weights,
-            base=model.config.base,
-            kind="d2l",
-            title=f"Document adapter of {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}",
-            hypernetwork=hypernetwork,
-            source={
-                "files": files,
-                "tokens": lora.num_tokens,
-                "chunks": lora.num_chunks,
-                "energy_kept": energy,
-            },
-            dtype=options.dtype,
-            question_system=model.config.question_system,
-            force=options.force,
-        )
-    return AdapterResult(
-        adapter=str(output),
-        base_model=model.config.base.name_or_path,
-        hypernetwork=hypernetwork,
-        rank=weights.r,
-        target_modules=sorted({name.rpartition(".")[2] for name in weights}),
-        bytes=size,
-        tokens=lora.num_tokens,
-        chunks=lora.num_chunks,
-        seconds=stages.seconds,
-        energy_kept=round(energy, 4),
-        extra={
-            "pages": sum(d.num_pages or 0 for d in documents),
-            "characters": sum(d.num_characters for d in documents),
-            "cached_chunks": lora.num_cached,
-            "changes": changes,
-        },
-    )
+    chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
+    tokens = model.batch_tokens(options.memory)
+    rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
+    lora = model.generate(chunks, max_rank=rank, batch_tokens=tokens, cache=cache, on_progress=on_progress)
+    if cache:
+        cache.prune()
+    return DocumentAdapter(model, documents, lora, options)
 
 
 def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d2l.config import D2LConfig, EncoderConfig
-from shared.base.model import BaseModelSpec
+from shared.base.model import MAX_LAYERS, BaseArchitecture, BaseModelSpec
+from shared.base.targets import Target
 from shared.errors import InputError
-from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig, TargetConfig, target_configs
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
 from shared.hypernetwork.perceiver import PerceiverConfig
-from shared.importing.restricted_pickle import Record, TensorRef, read_torch_file
+from shared.importing.restricted_pickle import Record, TensorRef
 from shared.importing.source import (
     MAX_BLOCKS,
-    MAX_LAYERS,
     MAX_MODULES,
-    BaseArchitecture,
     check_count,
     check_name,
     check_shapes,
@@ -25,6 +24,7 @@ from shared.importing.source import (
     require_tensor,
     short,
 )
+from shared.importing.torch_file import read_torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,13 +61,13 @@ def import_d2l(file: Path, base: BaseArchitecture | None = None) -> ImportedD2L:
     if len(state) != len(entries):
         raise InputError(f"{file} holds the unknown entry {min(set(entries) - set(state))[:80]}", "refused")
     network = _network_config(hypernet, state, base)
-    encoder = _encoder_config(context, name, len(network.layers))
+    encoder = _encoder_config(context, name, len(network.grid.layers))
     if network.per_layer_features != (encoder.type == "per_layer_activations"):
         raise InputError("the checkpoint's encoder and aggregator disagree about layer-to-layer mode", "refused")
     spec = BaseModelSpec(
         check_name("base_model_name_or_path", name),
         hidden_size=network.feature_size,
-        num_hidden_layers=len(network.layers),
+        num_hidden_layers=len(network.grid.layers),
         fingerprint=base.spec.fingerprint if base else "",
         revision=base.spec.revision if base and base.spec.name_or_path == name else None,
     )
@@ -133,9 +133,9 @@ def _network_config(hypernet: Record, state: dict[str, Any], base: BaseArchitect
     check_value("the width of the head", max(a + b for a, b in sizes.values()), width)
     feature = require_tensor(state, f"{_PERCEIVER}modality_projection.gate_proj.weight", 2).shape[1]
     if base:
-        targets = target_configs(base.check_targets(sizes))
+        targets = tuple(base.check_targets(sizes))
     else:
-        targets = tuple(TargetConfig(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
+        targets = tuple(Target(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in modules)
     check_value("the number of layers", len({t.layer for t in targets}), layers)
     return HyperNetworkConfig(
         targets,
@@ -190,22 +190,22 @@ def _rename(state: dict[str, Any], config: HyperNetworkConfig) -> dict[str, Any]
                 result[f"pre_head.{block}.{parts[number]}.{kind}"] = tensor
             elif number in linears:
                 if kind == "bias":
-                    tensor = tensor.reshape(len(config.layers), -1) if per_layer else tensor
+                    tensor = tensor.reshape(len(config.grid.layers), -1) if per_layer else tensor
                 elif not per_layer:
                     tensor = tensor.mT
                 result[f"pre_head.{block}.{kind}_{linears[number]}"] = tensor
             else:
                 result[key] = tensor
         elif key == "head.weight":
-            result["linear_head.weight"] = tensor.unsqueeze(1) if tensor.dim() == 3 else tensor
+            result["head.weight"] = tensor.unsqueeze(1) if tensor.dim() == 3 else tensor
         elif key.startswith(("scaler_A.", "scaler_B.")):
-            result[key] = tensor.reshape(tensor.shape[1:])
+            result[f"head.{key}"] = tensor.reshape(tensor.shape[1:])
         elif not key.startswith(("bias_A.", "bias_B.")):
             result[key] = tensor
     for target in config.targets if config.bias_r else ():
         for half in ("bias_A", "bias_B"):
             tensor = require_tensor(state, f"{half}.{target.module}", 3)
-            check_value(f"the layers of {half}", len(config.layers), tensor.shape[0])
+            check_value(f"the layers of {half}", len(config.grid.layers), tensor.shape[0])
             row = tensor[target.layer]
             result[f"{half}.{target.name.replace('.', '/')}"] = row if half == "bias_A" else row.mT
     return result

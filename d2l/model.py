@@ -1,23 +1,23 @@
 """The document hypernetwork: text in, LoRA weights out."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from d2l.cache import ChunkCache
 from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
-from shared.base.model import BaseModel
+from shared.base.model import BaseModel, weights_digest
 from shared.base.targets import check_targets
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
+from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.weights import LoraWeights
-
-if TYPE_CHECKING:
-    from d2l.cache import ChunkCache
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,22 @@ class D2LModel:
 
     Args:
         hypernetwork: moved to the base model's device by the caller.
+        name: what it is called in cards.
 
     Raises:
         InputError: the base model is not the one the hypernetwork was made for.
     """
 
-    def __init__(self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel) -> None:
+    def __init__(self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, name: str = "") -> None:
         config.base.check(base.spec, "this hypernetwork")
-        self.config, self.hypernetwork, self.base = config, hypernetwork, base
+        self.config, self.hypernetwork, self.base, self.name = config, hypernetwork, base, name
 
     @classmethod
-    def from_pretrained(cls, path: Path, base: BaseModel) -> "D2LModel":
+    def from_pretrained(cls, path: Path, base: BaseModel, name: str | None = None) -> "D2LModel":
         """Load a checkpoint directory for a base model.
+
+        Args:
+            name: what it is called in cards; the directory's name by default.
 
         Raises:
             InputError: no D2L checkpoint, damaged weights, or another base model.
@@ -66,12 +70,19 @@ class D2LModel:
             check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
         hypernetwork = HyperNetwork(config.hypernetwork)
         load_weights(path, hypernetwork)
-        return cls(config, hypernetwork.to(base.device).eval(), base)
+        return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name)
 
-    def save_pretrained(self, path: Path, *, card: str, dtype: str = "bfloat16", force: bool = False) -> None:
-        save_checkpoint(
-            path, self.config.to_dict(), self.hypernetwork.state_dict(), card=card, dtype=dtype, force=force
-        )
+    def cache_key(self) -> str:
+        """What decides a chunk's factors: configuration, weights of hypernetwork and base, dtype and device."""
+        placement = self.base.placement
+        facts = [
+            self.config.to_dict(),
+            weights_digest(self.hypernetwork),
+            weights_digest(self.base.model),
+            str(placement.dtype),
+            placement.device.type,
+        ]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def batch_tokens(self, memory: int) -> int:
         """Tokens that may be encoded at a time in about ``memory`` bytes of activations (weights not counted)."""
@@ -94,7 +105,7 @@ class D2LModel:
         *,
         max_rank: int | None = None,
         batch_tokens: int = 2048,
-        cache: "ChunkCache | None" = None,
+        cache: ChunkCache | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> DocumentLora:
         """One forward pass over every chunk, in batches of at most ``batch_tokens`` tokens (padding included).
@@ -104,79 +115,45 @@ class D2LModel:
             cache: where factors of chunks are looked up and kept.
             on_progress: called with tokens done and tokens in all after each batch.
         """
-        if self.hypernetwork.grounded_head is not None:
-            self.hypernetwork.memory_rank(max_rank)  # refuse an impossible one before the work
         total = sum(len(chunk.ids) for chunk in chunks)
-        num_cached = 0
+        num_cached, done = 0, 0
 
-        def made() -> Iterator[tuple[int, LoraWeights]]:
-            """Factors of each chunk with its position: those from the cache first, then the others as they come."""
-            nonlocal num_cached
-            missing, done = [], 0
-            for position, chunk in enumerate(chunks):
-                part = cache.get(chunk) if cache else None
-                if part is None:
-                    missing.append(position)
-                    continue
-                num_cached, done = num_cached + 1, done + len(chunk.ids)
-                yield position, part
-            if on_progress:
-                on_progress(done, total)
-            for batch in batches([chunks[position] for position in missing], batch_tokens):
-                parts = self.encode(batch)
-                if cache:
-                    cache.put(batch, parts)
-                done += sum(len(chunk.ids) for chunk in batch)
+        def factors() -> Iterator[ChunkFactors]:
+            """Factors of each chunk in its place, from the cache or from a forward pass."""
+            nonlocal num_cached, done
+            for batch in batches(chunks, batch_tokens):
+                found = [cache.get(chunk) if cache else None for chunk in batch]
+                missing = [chunk for chunk, part in zip(batch, found, strict=True) if part is None]
+                made = iter(self.encode(missing) if missing else [])
+                parts = [next(made) if part is None else part for part in found]
+                if cache and missing:
+                    cache.put(missing, [new for new, old in zip(parts, found, strict=True) if old is None])
+                num_cached, done = num_cached + len(batch) - len(missing), done + sum(len(c.ids) for c in batch)
                 if on_progress:
                     on_progress(done, total)
-                yield from zip((missing.pop(0) for _ in batch), parts, strict=True)
+                yield from parts
 
-        scale = self.config.chunk_scale(len(chunks))
-        limit = self.hypernetwork.streams_beyond
-        if limit is not None and sum(self.num_rows(chunk) for chunk in chunks) > limit:
-            joined = self.hypernetwork.join_stream((part.scaled(scale) for _, part in made()), max_rank)
-        else:
-            parts = dict(made())
-            factors = LoraWeights.concat([parts[position] for position in range(len(chunks))])
-            joined = self.hypernetwork.join(factors.scaled(scale), max_rank)
-        weights = joined.weights.to("cpu")
-        # A rank above the layers' own is the same update in more bytes.
-        cut = weights.truncate(min(weights.full_rank, max_rank or weights.full_rank))
-        return DocumentLora(cut.weights, len(chunks), total, num_cached, joined.energy_kept * cut.energy_kept)
-
-    def num_rows(self, chunk: Chunk) -> int:
-        """Rank of a chunk's factors."""
-        config = self.config.hypernetwork
-        by_token = config.head == "grounded" and config.grounded.slots == "tokens"
-        return min(config.r, chunk.num_keys) if by_token else config.r
+        joined = self.hypernetwork.join(factors(), max_rank)
+        return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept)
 
     def rank(self, chunks: list[Chunk]) -> int:
         """Rank of the adapter of a document's chunks, without a limit."""
         config = self.config.hypernetwork
         own = max(min(t.in_features, t.out_features) for t in (*config.targets, *config.bias_targets))
-        return min(own, sum(self.num_rows(chunk) for chunk in chunks) + config.bias_r)
+        return min(own, sum(self.hypernetwork.head.num_rows(chunk.num_keys) for chunk in chunks) + config.bias_r)
 
     @torch.no_grad()
-    def encode(self, chunks: list[Chunk]) -> list[LoraWeights]:
+    def encode(self, chunks: list[Chunk]) -> list[ChunkFactors]:
         """Factors of a batch of chunks, unbatched and on the CPU, without their padding.
 
         They leave the device as they come: a long document needs no more memory there than one batch.
         """
-        dtype = self.base.placement.dtype
-        features = encode_chunks(self.base, self.config, chunks).features
+        dtype, head = self.base.placement.dtype, self.hypernetwork.head
+        features = encode_chunks(self.base, self.config, chunks)
         with torch.autocast(self.base.device.type, dtype, enabled=dtype != torch.float32):
-            weights = self.hypernetwork(features)
-        weights = weights.to(device="cpu", dtype=torch.float32)
-        if self.hypernetwork.grounded_head is not None:
-            weights = _half(weights)
-        parts = weights.unbind()
-        return [part.first(self.num_rows(chunk)) for part, chunk in zip(parts, chunks, strict=True)]
-
-
-def _half(weights: LoraWeights) -> LoraWeights:
-    """Half the bytes, unless that would overflow. The joint solve takes differences of keys: bf16 is too coarse."""
-    largest = max(f.lora_A.abs().max().item() for f in weights.values())
-    return weights.to(torch.float16) if largest < torch.finfo(torch.float16).max else weights
+            factors = self.hypernetwork(features)
+        parts = head.compress(factors.to(device="cpu", dtype=torch.float32)).unbind()
+        return [part.first(head.num_rows(chunk.num_keys)) for part, chunk in zip(parts, chunks, strict=True)]
 
 
 def batches(chunks: list[Chunk], batch_tokens: int) -> list[list[Chunk]]:

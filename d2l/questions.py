@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.errors import InputError
 from shared.jsonl import numbered_records
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
 SHORT_ANSWER = "Answer in a few words."
+
+#: Ways to answer questions on a document that ``compare`` measures.
+APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
 PUBLISHABLE = [
@@ -118,13 +117,16 @@ def _read_squad(path: Path) -> list[Context]:
     return result
 
 
-def question_messages(question: str, *, system: str | None = None, short: bool = False) -> list[dict[str, str]]:
-    """The conversation that asks a question; ``short`` adds the request for a short answer."""
-    content = f"{question}\n{SHORT_ANSWER}" if short else question
+def question_messages(
+    question: str, *, context: str | None = None, system: str | None = None, short: bool = False
+) -> list[dict[str, str]]:
+    """The conversation that asks a question.
+
+    Args:
+        context: put before the question, with an empty line between.
+        short: add the request for a short answer.
+    """
+    content = question if context is None else f"{context}\n\n{question}"
+    content = f"{content}\n{SHORT_ANSWER}" if short else content
     messages = [{"role": "user", "content": content}]
     return messages if system is None else [{"role": "system", "content": system}, *messages]
-
-
-def answer_ids(tokenizer: "PreTrainedTokenizerBase", answer: str) -> list[int]:
-    """Token ids of an answer, closed by the end-of-turn token."""
-    return tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]

@@ -45,7 +45,6 @@ class DocumentText:
         sha256: of the document's bytes, in hex.
         num_pages: pages of a PDF, slides of a presentation, otherwise None.
         num_characters: length of ``text``.
-        mime_type: what the bytes were read as.
     """
 
     path: str
@@ -53,7 +52,6 @@ class DocumentText:
     sha256: str
     num_pages: int | None
     num_characters: int
-    mime_type: str
 
 
 def read_document(path: str, *, stdin: BinaryIO | None = None) -> DocumentText:
@@ -80,7 +78,7 @@ def read_document(path: str, *, stdin: BinaryIO | None = None) -> DocumentText:
         if mime_type == _PDF:
             raise InputError(f"no text in {name}: it looks scanned", "run OCR first: ocrmypdf in.pdf out.pdf")
         raise InputError(f"no text in {name}", "give a document with text")
-    return DocumentText(path, text, hashlib.sha256(data).hexdigest(), num_pages, len(text), mime_type)
+    return DocumentText(path, text, hashlib.sha256(data).hexdigest(), num_pages, len(text))
 
 
 def expand_paths(paths: list[str]) -> list[str]:

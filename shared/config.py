@@ -4,15 +4,22 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from shared.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Base class of all configurations. Unknown or missing keys and wrong types are an ``InputError``."""
+    """Base class of all configurations. Unknown or missing keys and wrong types are an ``InputError``.
+
+    Attributes:
+        former: fields that files of earlier releases have, and what to do about each.
+    """
+
+    former: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -25,6 +32,8 @@ class Config:
             raise InputError(f"{cls.__name__} must be a mapping, not {type(data).__name__}")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         unknown = sorted(set(data) - set(fields))
+        if unknown and unknown[0] in cls.former:
+            raise InputError(f"{cls.__name__} no longer has the field {unknown[0]!r}", cls.former[unknown[0]])
         if unknown:
             raise InputError(
                 f"{cls.__name__} has no field {unknown[0]!r}", f"known fields: {', '.join(sorted(fields))}"
@@ -75,9 +84,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _missing_fields(kind: Any, value: Any) -> int:
-    known = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
-    return len(set(value) - known) if isinstance(value, dict) else 0
+def _unfit(kind: Any, value: Any) -> tuple[bool, int]:
+    """How badly a mapping fits one of several configurations: another ``kind`` than it names, then unknown fields."""
+    if not isinstance(value, dict) or not dataclasses.is_dataclass(kind):
+        return isinstance(value, dict), 0
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    other = "kind" in value and "kind" in fields and fields["kind"].default != value["kind"]
+    return other, len(set(value) - set(fields))
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -89,8 +102,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
                 return None
         else:
             kinds = [arg for arg in args if arg is not type(None)]
-            # Of several configurations, the one that lacks fewest of the given fields.
-            return _convert(min(kinds, key=lambda kind: _missing_fields(kind, value)), value, where)
+            return _convert(min(kinds, key=lambda kind: _unfit(kind, value)), value, where)
     elif origin is typing.Literal:
         if value in args:
             return value

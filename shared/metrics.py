@@ -1,12 +1,10 @@
-"""Metrics of generated answers and of likelihoods, as typed records with provenance."""
+"""Metrics of generated answers."""
 
 import re
 import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
-
-from shared.lora.card import command_line, library_versions
 
 T = TypeVar("T")
 
@@ -81,8 +79,3 @@ def spread(items: Sequence[T], count: int | None) -> tuple[T, ...]:
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean; nan for none."""
     return sum(values) / len(values) if values else float("nan")
-
-
-def provenance(**facts: object) -> dict[str, object]:
-    """What a figure came from: command, versions, and what the caller adds (data, hypernetwork, seed)."""
-    return {"command": command_line(), "versions": library_versions(), **facts}

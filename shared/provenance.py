@@ -1,8 +1,53 @@
-"""Wall-clock seconds by stage."""
+"""Where a figure or an adapter comes from: command, versions, base model, and seconds by stage."""
 
+import functools
+import platform
+import shlex
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.base.model import BaseModel
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("hyperlora", "torch", "transformers", "peft"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def command_line(arguments: Sequence[str] | None = None) -> str:
+    """A command for cards and provenance, by default the one that is running: of paths, only the names."""
+    program, *rest = sys.argv if arguments is None else arguments
+    return shlex.join([Path(program).name or "python", *map(_without_folders, rest)])
+
+
+def _without_folders(argument: str) -> str:
+    """``--data=/home/ann/x.jsonl`` -> ``--data=x.jsonl``; a Hub id or a text stays as it is."""
+    option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    path = Path(value)
+    try:
+        is_path = len(path.parts) > 1 and (path.is_absolute() or value[0] in ".~" or path.exists())
+    except (OSError, ValueError):
+        is_path = False
+    return f"{option}{equals}{path.name}" if is_path else argument
+
+
+def provenance(base: "BaseModel | None" = None, **facts: Any) -> dict[str, Any]:
+    """What a figure came from: command, versions, base model, and what the caller adds (data, hypernetwork, seed)."""
+    model = {} if base is None else {"base_model": base.spec.to_dict(), "dtype": str(base.placement.dtype)}
+    return {"command": command_line(), "versions": library_versions(), **model, **facts}
 
 
 class Stages:

@@ -35,6 +35,11 @@ class T2LConfig(Config):
         ):
             raise InputError("features must be pooled for a plain text encoder and for the published hypernetwork")
 
+    @property
+    def copies_words(self) -> bool:
+        """Whether the hypernetwork needs the base model's tokenizer and input embeddings."""
+        return isinstance(self.hypernetwork, HyperNetworkConfig) and self.hypernetwork.head.needs_words
+
     def build_network(self) -> HyperNetwork | MLPHyperNetwork:
         """An untrained hypernetwork of this shape."""
         if isinstance(self.hypernetwork, MLPHyperNetworkConfig):

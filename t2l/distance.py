@@ -1,13 +1,7 @@
 """How far a description is from those that a hypernetwork was trained on.
 
 A checkpoint's ``training_descriptions.safetensors`` holds no text: unit sentence embeddings of training descriptions,
-and the distance within which 95% of unseen wordings of the same tasks are. ``hyperlora train t2l`` writes it. To add it
-to a checkpoint that lacks it::
-
-    config = T2LTrainConfig.from_dict(...)                    # the configuration of the run, as in its card
-    tasks = training_tasks(config.data)                       # t2l.training.train
-    cache = DescriptionCache(Path(config.data.descriptions))  # t2l.encoder
-    training_distances(tasks, cache).write(checkpoint)
+and the distance within which 95% of unseen wordings of the same tasks are. ``hyperlora train`` writes it.
 """
 
 import random
@@ -21,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shared.errors import InputError
-from shared.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
     from t2l.encoder import DescriptionCache
@@ -52,13 +45,6 @@ class TrainingDistances:
     def files(self) -> dict[str, dict[str, Tensor]]:
         """The tensors of the checkpoint's file, by its name."""
         return {FILE: {"embeddings": self.embeddings, "threshold": torch.tensor(self.threshold)}}
-
-    def write(self, checkpoint: Path) -> None:
-        """Add the file to a checkpoint directory, or replace it."""
-        for name, tensors in self.files().items():
-            temporary = checkpoint / f".{name}.tmp"
-            write_safetensors(temporary, tensors, {key: t.dtype for key, t in tensors.items()})
-            temporary.replace(checkpoint / name)
 
     @classmethod
     def read(cls, checkpoint: Path, width: int) -> "TrainingDistances | None":

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import HyperLoraError, InputError
-from shared.hypernetwork.network import ContextFeatures
+from shared.hypernetwork.features import ContextFeatures
 from shared.hypernetwork.vocabulary import Vocabulary
 from t2l.config import T2LConfig
 from t2l.descriptions import finish_sentence
@@ -58,12 +58,12 @@ def load_text_encoder(name: str = EMBEDDED_ENCODER, *, trust_remote_code: bool =
 
 
 def load_encoder_of(
-    config: T2LConfig, name: str | None = None, *, dtype: str = "auto", trust_remote_code: bool = False
+    config: T2LConfig, source: str | None = None, *, dtype: str = "auto", trust_remote_code: bool = False
 ) -> "TextEncoder":
     """The text encoder that a hypernetwork was trained with.
 
     Args:
-        name: where it is; by default what the configuration says.
+        source: where it is; by default what the configuration says.
         dtype: of a base model that is its own text encoder, bfloat16 unless it is ``float32``. As in the reference, gte
             encoders always run in float32.
 
@@ -71,7 +71,7 @@ def load_encoder_of(
         InputError: no such encoder, or one that needs code of its own.
         HyperLoraError: the Hub cannot be reached.
     """
-    name = name or config.text_encoder
+    name = source or config.text_encoder
     if config.pooling == "sentence":
         return load_text_encoder(name, trust_remote_code=trust_remote_code)
     exact = config.pooling == "cls" or dtype == "float32"
@@ -81,11 +81,6 @@ def load_encoder_of(
         dtype=torch.float32 if exact else torch.bfloat16,
         trust_remote_code=trust_remote_code,
     )
-
-
-def count_tokens(encoder: "TextEncoder", description: str) -> int:
-    """Tokens that the encoder sees of a description, its special ones included."""
-    return len(encoder.tokenizer(description)["input_ids"])
 
 
 @torch.no_grad()

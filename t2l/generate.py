@@ -2,21 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shared.lora.card import AdapterResult, publish_adapter
+from shared.base.chat import GenerationConfig, answer
+from shared.base.device import choose_placement
+from shared.base.model import BaseModel, load_base_model
+from shared.lora.card import WrittenAdapter, save_adapter
+from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.paths import ADAPTERS_FILE, whole_directory
 from shared.provenance import Stages
 from t2l.descriptions import AdapterRequest
-from t2l.encoder import count_tokens
-from t2l.model import T2LModel
-
-if TYPE_CHECKING:
-    from t2l.encoder import TextEncoder
+from t2l.model import T2LModel, TaskLora
+from t2l.tasks import user_message
 
 BATCH_SIZE = 32
 
@@ -26,19 +28,17 @@ class TaskAdapterOptions:
     """How adapters are written.
 
     Attributes:
-        hypernetwork: its name, for the card.
         scale: factor on the update.
         force: replace what is there.
     """
 
-    hypernetwork: str
     scale: float = 1.0
     dtype: str = "bfloat16"
     force: bool = False
 
 
 @dataclass(frozen=True)
-class TaskAdapterResult(AdapterResult):
+class WrittenTaskAdapter(WrittenAdapter):
     """What ``t2l`` reports of one adapter.
 
     Attributes:
@@ -55,7 +55,7 @@ class TaskAdapterResult(AdapterResult):
 
 @dataclass(frozen=True)
 class BatchAdapter:
-    """One adapter of a batch; ``distance`` as in ``TaskAdapterResult``."""
+    """One adapter of a batch; ``distance`` as in ``WrittenTaskAdapter``."""
 
     adapter: str
     description: str
@@ -65,7 +65,7 @@ class BatchAdapter:
 
 
 @dataclass(frozen=True)
-class BatchResult:
+class WrittenBatch:
     """What ``t2l`` reports of a batch.
 
     Attributes:
@@ -82,118 +82,77 @@ class BatchResult:
 
 
 def write_task_adapter(
+    path: Path,
     model: T2LModel,
-    weights: LoraWeights,
-    description: str,
-    output: Path,
-    options: TaskAdapterOptions,
-    distance: float | None = None,
+    lora: TaskLora,
+    options: TaskAdapterOptions = TaskAdapterOptions(),
     pick: dict[str, Any] | None = None,
-) -> int:
-    """Write one generated adapter; returns the size of its weights in bytes.
+) -> WrittenTaskAdapter:
+    """Write the adapter of one description.
 
     Args:
-        distance: of the description from those of the training, for the provenance.
-        pick: how it was chosen, likewise.
+        pick: how it was chosen among several, for the provenance.
+
+    Raises:
+        InputError: ``path`` exists.
     """
-    source = {"description": description, "text_encoder": model.config.text_encoder, "distance": distance}
-    return publish_adapter(
-        output,
-        weights.scaled(options.scale),
+    text = lora.description
+    source = {"description": text, "text_encoder": model.config.text_encoder, "distance": lora.distance}
+    written = save_adapter(
+        path,
+        lora.weights.scaled(options.scale),
         base=model.config.base,
         kind="t2l",
-        title=description if len(description) <= 80 else description[:77] + "...",
-        hypernetwork=options.hypernetwork,
+        title=text if len(text) <= 80 else text[:77] + "...",
+        hypernetwork=model.name,
         source=source if pick is None else source | {"pick": pick},
         dtype=options.dtype,
         force=options.force,
     )
-
-
-def generate_task_adapter(
-    model: T2LModel,
-    encoder: "TextEncoder",
-    description: str,
-    output: Path,
-    options: TaskAdapterOptions,
-    stages: Stages,
-) -> TaskAdapterResult:
-    """Describe a task, get its adapter.
-
-    Raises:
-        InputError: an empty description, or ``output`` exists.
-    """
-    with stages("generate"):
-        rows = model.encode(encoder, [description])
-        weights = model.generate_from_rows(rows, [description])[0]
-    return publish_result(model, encoder, weights, description, model.distances_of(rows)[0], output, options, stages)
-
-
-def publish_result(
-    model: T2LModel,
-    encoder: "TextEncoder",
-    weights: LoraWeights,
-    description: str,
-    distance: float | None,
-    output: Path,
-    options: TaskAdapterOptions,
-    stages: Stages,
-    pick: dict[str, Any] | None = None,
-) -> TaskAdapterResult:
-    """Write a generated adapter and report it."""
-    with stages("write"):
-        size = write_task_adapter(model, weights, description, output, options, distance, pick)
-    return TaskAdapterResult(
-        adapter=str(output),
-        base_model=model.config.base.name_or_path,
-        hypernetwork=options.hypernetwork,
-        rank=weights.r,
-        target_modules=sorted({name.rpartition(".")[2] for name in weights}),
-        bytes=size,
-        tokens=count_tokens(encoder, description),
-        chunks=1,
-        seconds=stages.seconds,
-        description=description,
-        distance=distance,
+    return WrittenTaskAdapter(
+        **vars(written),
+        description=text,
+        distance=lora.distance,
         distance_threshold=model.distances.threshold if model.distances else None,
         pick=pick,
     )
 
 
-def generate_task_adapters(
+def write_task_adapters(
+    path: Path,
     model: T2LModel,
-    encoder: "TextEncoder",
     requests: list[AdapterRequest],
-    output: Path,
-    options: TaskAdapterOptions,
-    stages: Stages,
+    options: TaskAdapterOptions = TaskAdapterOptions(),
     on_progress: Callable[[int, int], None] | None = None,
-) -> BatchResult:
+) -> WrittenBatch:
     """Describe many tasks, get a directory of their adapters and an index of them; whole or not at all.
 
-    Each adapter equals that of ``generate_task_adapter`` up to the rounding of batched sums.
+    Each adapter equals that of its description alone up to the rounding of batched sums.
 
     Raises:
-        InputError: an empty description, or ``output`` exists.
+        InputError: an empty description, or ``path`` exists.
     """
-    started = time.perf_counter()
+    started, stages = time.perf_counter(), Stages()
     adapters: list[BatchAdapter] = []
-    with whole_directory(output, force=options.force, what="directory of adapters") as temporary:
-        for request, weights, distance in _generated(model, encoder, requests, stages):
-            with stages("write"):
-                made = temporary / request.name
-                written = write_task_adapter(model, weights, request.description, made, options, distance)
-            target = str(output / request.name)
-            adapters.append(BatchAdapter(target, request.description, weights.r, written, distance))
-            if on_progress:
-                on_progress(len(adapters), len(requests))
+    with whole_directory(path, force=options.force, what="directory of adapters") as temporary:
+        for start in range(0, len(requests), BATCH_SIZE):
+            part = requests[start : start + BATCH_SIZE]
+            with stages("generate"):
+                loras = model.generate([request.description for request in part])
+            for request, lora in zip(part, loras, strict=True):
+                with stages("write"):
+                    written = write_task_adapter(temporary / request.name, model, lora, options)
+                target = str(path / request.name)
+                adapters.append(BatchAdapter(target, lora.description, written.rank, written.bytes, lora.distance))
+                if on_progress:
+                    on_progress(len(adapters), len(requests))
         index = [asdict(entry) | {"adapter": Path(entry.adapter).name} for entry in adapters]
         text = json.dumps({"adapters": index}, indent=1, ensure_ascii=False)
         (temporary / ADAPTERS_FILE).write_text(text + "\n", encoding="utf-8")
-    return BatchResult(
-        output=str(output),
+    return WrittenBatch(
+        output=str(path),
         base_model=model.config.base.name_or_path,
-        hypernetwork=options.hypernetwork,
+        hypernetwork=model.name,
         adapters=adapters,
         distance_threshold=model.distances.threshold if model.distances else None,
         adapters_per_second=len(adapters) / (time.perf_counter() - started),
@@ -201,14 +160,31 @@ def generate_task_adapters(
     )
 
 
-def _generated(
-    model: T2LModel, encoder: "TextEncoder", requests: list[AdapterRequest], stages: Stages
-) -> Iterator[tuple[AdapterRequest, LoraWeights, float | None]]:
-    """Each request's adapter and distance, ``BATCH_SIZE`` of them generated at a time."""
-    for start in range(0, len(requests), BATCH_SIZE):
-        part = requests[start : start + BATCH_SIZE]
-        with stages("generate"):
-            texts = [request.description for request in part]
-            rows = model.encode(encoder, texts)
-            weights, distances = model.generate_from_rows(rows, texts), model.distances_of(rows)
-        yield from zip(part, weights, distances, strict=True)
+@dataclass(frozen=True)
+class TaskAdapter:
+    """A description's adapter in memory."""
+
+    model: T2LModel
+    lora: TaskLora
+
+    @property
+    def weights(self) -> LoraWeights:
+        return self.lora.weights
+
+    @cached_property
+    def base(self) -> BaseModel:
+        """The base model, loaded when it is first needed."""
+        return load_base_model(self.model.config.base.name_or_path, placement=choose_placement())
+
+    def ask(self, text: str, config: GenerationConfig | None = None) -> str:
+        """What the base model with the adapter answers to an input of the task."""
+        with apply_lora(self.base.model, self.weights.to(self.base.device)):
+            return answer(self.base, user_message(text), config or GenerationConfig())
+
+    def save(self, path: str | Path, options: TaskAdapterOptions = TaskAdapterOptions()) -> WrittenTaskAdapter:
+        """Write a PEFT adapter directory.
+
+        Raises:
+            InputError: ``path`` exists.
+        """
+        return write_task_adapter(Path(path), self.model, self.lora, options)

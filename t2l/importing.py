@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.base.model import BaseModelSpec
+from shared.base.model import MAX_LAYERS, BaseArchitecture, BaseModelSpec
+from shared.base.targets import Target
 from shared.config import read_json
 from shared.errors import InputError
-from shared.hypernetwork.network import TargetConfig, target_configs
 from shared.importing.inert_yaml import MAX_BYTES, read_arguments
-from shared.importing.restricted_pickle import read_torch_file
 from shared.importing.source import (
-    MAX_LAYERS,
     MAX_MODULES,
     T2L_ADAPTER,
     T2L_ARGUMENTS,
-    BaseArchitecture,
     check_count,
     check_name,
     check_shapes,
@@ -32,6 +29,7 @@ from shared.importing.source import (
     require_tensor,
     short,
 )
+from shared.importing.torch_file import read_torch_file
 from t2l.config import T2LConfig
 from t2l.mlp.hypernetwork import MLPHyperNetwork, MLPHyperNetworkConfig
 
@@ -164,10 +162,10 @@ def _network_config(
         check_value("r", lora.r, lora_A[1])
     check_count("layers", layers, MAX_LAYERS)
     if base:
-        targets = target_configs(base.check_targets(sizes))
+        targets = tuple(base.check_targets(sizes))
         check_value("the number of layers", base.spec.num_hidden_layers, layers)
     else:
-        targets = tuple(TargetConfig(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in sizes)
+        targets = tuple(Target(layer_name(n, m), n, m, *sizes[m]) for n in range(layers) for m in sizes)
     encoder, size, codes = _task_encoder(state)
     if encoder != "discrete":
         latent_size = arguments["hypernet_latent_size"]

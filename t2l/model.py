@@ -1,97 +1,151 @@
 """The task hypernetwork: descriptions in, LoRA weights out."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from shared.base.model import BaseModel
+from shared.base.model import BaseModel, read_architecture
 from shared.base.targets import check_targets
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config, save_checkpoint
-from shared.hypernetwork.network import ContextFeatures, HyperNetwork, HyperNetworkConfig
+from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.network import HyperNetwork
 from shared.hypernetwork.vocabulary import Vocabulary
 from shared.lora.weights import LoraWeights
 from t2l.config import T2LConfig
 from t2l.distance import TrainingDistances
-from t2l.encoder import encode_descriptions, stack_features
+from t2l.encoder import encode_descriptions, load_encoder_of, stack_features
 from t2l.mlp.hypernetwork import MLPHyperNetwork
 
 if TYPE_CHECKING:
-    from shared.importing.source import BaseArchitecture
     from t2l.encoder import TextEncoder
 
 
-class T2LModel:
-    """A hypernetwork for the adapters of one base model, which it does not need in order to run.
+@dataclass(frozen=True)
+class TaskLora:
+    """LoRA weights of one description.
 
     Attributes:
+        weights: unbatched, the bias LoRA included.
+        distance: of the description from those of the training (1 - cosine to the nearest), ``None`` if not known.
+        tokens: that the text encoder saw of it, its special ones included.
+    """
+
+    description: str
+    weights: LoraWeights
+    distance: float | None
+    tokens: int
+
+
+class T2LModel:
+    """A hypernetwork with its text encoder, for the adapters of one base model, which it does not need in order to run.
+
+    Args:
+        name: what it is called in cards.
+        text_encoder: the text encoder, or where it is; by default the one that the configuration names.
+        base: the base model, or where it is: a hypernetwork that copies words reads its tokenizer and embeddings.
         distances: of descriptions from those of the training, ``None`` where they are not known.
-        vocabulary: the base model's, for a hypernetwork that copies words; read when first needed.
+        dtype, trust_remote_code: with which the text encoder is loaded.
     """
 
     def __init__(
         self,
         config: T2LConfig,
         hypernetwork: HyperNetwork | MLPHyperNetwork,
+        *,
+        name: str = "",
+        text_encoder: "TextEncoder | str | None" = None,
+        base: BaseModel | str | None = None,
         distances: TrainingDistances | None = None,
+        dtype: str = "auto",
+        trust_remote_code: bool = False,
     ) -> None:
-        self.config, self.hypernetwork, self.distances = config, hypernetwork, distances
-        self.vocabulary: Vocabulary | None = None
-
-    @property
-    def copies_words(self) -> bool:
-        """Whether it needs the base model's tokenizer and input embeddings."""
-        return isinstance(self.config.hypernetwork, HyperNetworkConfig) and self.config.hypernetwork.copy is not None
+        self.config, self.hypernetwork, self.name, self.distances = config, hypernetwork, name, distances
+        self._text_encoder, self._base = text_encoder, base
+        self._options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
 
     @classmethod
-    def from_pretrained(cls, path: Path) -> "T2LModel":
-        """Load a checkpoint directory; ``distances`` is ``None`` where it lacks the training descriptions.
+    def from_pretrained(
+        cls,
+        path: Path,
+        *,
+        name: str | None = None,
+        base: BaseModel | str | None = None,
+        text_encoder: str | None = None,
+        dtype: str = "auto",
+        trust_remote_code: bool = False,
+    ) -> "T2LModel":
+        """Load a checkpoint directory; the text encoder and the base model's words are read when first needed.
+
+        Args:
+            name: what it is called in cards; the directory's name by default.
+            base: the base model, checked against the hypernetwork, or where it is; by default the one it names.
+            text_encoder: where the text encoder is; by default the one that the checkpoint names.
+            dtype: of a base model that is its own text encoder.
 
         Raises:
-            InputError: no T2L checkpoint, or damaged weights.
+            InputError: no T2L checkpoint, damaged weights, or another base model.
         """
         config = T2LConfig.from_dict(read_checkpoint_config(path))
         hypernetwork = config.build_network()
         load_weights(path, hypernetwork)
-        return cls(config, hypernetwork.eval(), TrainingDistances.read(path, config.hypernetwork.feature_size))
-
-    def save_pretrained(self, path: Path, *, card: str, dtype: str = "bfloat16", force: bool = False) -> None:
-        save_checkpoint(
-            path,
-            self.config.to_dict(),
-            self.hypernetwork.state_dict(),
-            card=card,
+        if base is not None:
+            architecture = read_architecture(base) if isinstance(base, str) else base
+            config.base.check(architecture.spec, "this hypernetwork")
+            if not config.base.fingerprint:
+                check_targets(architecture.model, config.hypernetwork.targets, config.base.name_or_path)
+            if text_encoder is None and config.text_encoder == config.base.name_or_path:
+                text_encoder = architecture.spec.name_or_path  # the base model is its own text encoder
+        return cls(
+            config,
+            hypernetwork.eval(),
+            name=name or path.name,
+            text_encoder=text_encoder,
+            base=base,
+            distances=TrainingDistances.read(path, config.hypernetwork.feature_size),
             dtype=dtype,
-            files={} if self.distances is None else self.distances.files(),
-            force=force,
+            trust_remote_code=trust_remote_code,
         )
 
-    def check_base(self, base: "BaseModel | BaseArchitecture") -> None:
-        """Raises InputError if ``base`` is not the model this hypernetwork was made for."""
-        self.config.base.check(base.spec, "this hypernetwork")
-        if not self.config.base.fingerprint:
-            check_targets(base.model, self.config.hypernetwork.targets, self.config.base.name_or_path)
-
-    def use_base(self, base: BaseModel) -> None:
-        """Check a loaded base model, and take words from it.
+    @cached_property
+    def encoder(self) -> "TextEncoder":
+        """The text encoder.
 
         Raises:
-            InputError: not the model this hypernetwork was made for.
+            InputError, HyperLoraError: it is not there.
         """
-        self.check_base(base)
-        if self.copies_words:
-            self.vocabulary = Vocabulary.of(base)
+        if isinstance(self._text_encoder, str | None):
+            return load_encoder_of(self.config, self._text_encoder, **self._options)
+        return self._text_encoder
 
-    def encode(self, encoder: "TextEncoder", descriptions: list[str]) -> list[Tensor]:
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The base model's words, for a hypernetwork that copies some.
+
+        Raises:
+            InputError, HyperLoraError: the base model is not there.
+        """
+        if not self.config.copies_words:
+            return None
+        if isinstance(self._base, BaseModel):
+            return Vocabulary.of(self._base)
+        return Vocabulary.read(self._base or self.config.base.name_or_path)
+
+    def load(self) -> None:
+        """Read the text encoder and the base model's words now."""
+        _ = self.encoder, self.vocabulary
+
+    def encode(self, descriptions: Sequence[str]) -> list[Tensor]:
         """Features of each description, (1 + tokens, width) float32, the sentence embedding first.
 
         Raises:
             InputError: an empty description, or an encoder of another width.
         """
-        rows = encode_descriptions(encoder, descriptions)
+        rows = encode_descriptions(self.encoder, list(descriptions))
         width, expected = rows[0].shape[-1], self.config.hypernetwork.feature_size
         if width != expected:
             raise InputError(
@@ -100,34 +154,24 @@ class T2LModel:
             )
         return rows
 
-    def generate(self, encoder: "TextEncoder", descriptions: list[str]) -> list[LoraWeights]:
-        """One unbatched ``LoraWeights`` per description, the bias LoRA included.
+    @torch.no_grad()
+    def generate(self, descriptions: Sequence[str], features: list[Tensor] | None = None) -> list[TaskLora]:
+        """The LoRA of each description.
+
+        Args:
+            features: of the descriptions, as ``encode`` gives them or changed; encoded here by default.
 
         Raises:
             InputError: an empty description, or an encoder of another width.
+            HyperLoraError: the text encoder or the base model's words are not there.
         """
-        return self.generate_from_rows(self.encode(encoder, descriptions), descriptions)
-
-    def generate_from_rows(self, rows: list[Tensor], descriptions: list[str]) -> list[LoraWeights]:
-        """The same from what ``encode`` returns.
-
-        Raises:
-            InputError, HyperLoraError: words are copied and the base model is not there.
-        """
-        features = stack_features(rows, self.config.features)
-        if self.copies_words:
-            self.vocabulary = self.vocabulary or Vocabulary.read(self.config.base.name_or_path)
-            features = replace(features, words=self.vocabulary.source(descriptions))
-        return self.generate_from(features)
-
-    @torch.no_grad()
-    def generate_from(self, features: ContextFeatures) -> list[LoraWeights]:
-        """The same from a batch of encoded descriptions."""
-        chunks = self.hypernetwork(features)
-        return self.hypernetwork.combine(chunks, chunks.batch_size or 1).detach().unbind()
-
-    def distances_of(self, rows: list[Tensor]) -> list[float | None]:
-        """How far each encoded description is from those of the training; ``None`` where they are not known."""
-        if self.distances is None:
-            return [None] * len(rows)
-        return self.distances.nearest(torch.stack([row[0] for row in rows])).tolist()
+        rows = self.encode(descriptions) if features is None else features
+        stacked = stack_features(rows, self.config.features)
+        if self.vocabulary is not None:
+            stacked = replace(stacked, words=self.vocabulary.source(list(descriptions)))
+        distances: list[float | None] = [None] * len(rows)
+        if self.distances is not None:
+            distances = self.distances.nearest(torch.stack([row[0] for row in rows])).tolist()
+        lengths = [len(self.encoder.tokenizer(text)["input_ids"]) for text in descriptions]
+        weights = self.hypernetwork.write(stacked).detach().unbind()
+        return [TaskLora(*one) for one in zip(descriptions, weights, distances, lengths, strict=True)]

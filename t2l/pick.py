@@ -3,21 +3,21 @@
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from shared.base.chat import chat_ids
 from shared.base.model import BaseModel
 from shared.errors import InputError
+from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-from t2l.evaluation.scoring import example_losses
-from t2l.model import T2LModel
-from t2l.tasks import Example
-
-if TYPE_CHECKING:
-    from t2l.encoder import TextEncoder
+from shared.metrics import mean
+from shared.training.losses import logits_at, row_losses
+from t2l.model import T2LModel, TaskLora
+from t2l.tasks import Example, example_rows, output_ids, user_message
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,16 @@ class Picked:
     """The best candidate.
 
     Attributes:
+        lora: its weights, with the distance of the description as it was given.
         chosen: its place among the candidates, from 0.
         base_loss: without an adapter.
-        distance: of its description from the training's, ``None`` if not known.
     """
 
-    weights: LoraWeights
+    lora: TaskLora
     candidates: list[Candidate]
     chosen: int
     base_loss: float
     examples: int
-    distance: float | None
 
     @property
     def best(self) -> Candidate:
@@ -94,7 +93,6 @@ def candidate_rows(row: Tensor, config: PickConfig, index: int = 0) -> list[Tens
 
 def pick_adapter(
     model: T2LModel,
-    encoder: "TextEncoder",
     base: BaseModel,
     descriptions: Sequence[str],
     examples: Sequence[Example],
@@ -106,32 +104,60 @@ def pick_adapter(
     """Generate the candidates of all descriptions and score each on the examples.
 
     Args:
+        model: with ``base`` as its base model.
         scale: factor on the update, as the adapter will be written.
 
     Raises:
-        InputError: another base model, an empty description, or examples that do not fit the model's window.
+        InputError: an empty description, or examples that do not fit the model's window.
     """
-    model.use_base(base)
-    encoded = model.encode(encoder, list(descriptions))
+    encoded = model.encode(descriptions)
     total = len(descriptions) * config.n
-    base_loss = _mean(example_losses(base, examples, None))
+    base_loss = mean(example_losses(base, examples, None))
     candidates: list[Candidate] = []
-    best: LoraWeights | None = None
+    best: TaskLora | None = None
     chosen = 0
     for index, (description, row) in enumerate(zip(descriptions, encoded, strict=True)):
+        distance: float | None = None
         for number, features in enumerate(candidate_rows(row, config, index)):
             # One at a time: all candidates of a large base model would not fit in memory together.
-            weights = model.generate_from_rows([features], [description])[0]
-            loss = _mean(example_losses(base, examples, weights.scaled(scale)))
+            lora = model.generate([description], [features])[0]
+            distance = distance if number else lora.distance
+            loss = mean(example_losses(base, examples, lora.weights.scaled(scale)))
             # Not a number: an update that is too large for the base model's precision.
             if best is None or loss < candidates[chosen].loss or math.isnan(candidates[chosen].loss):
-                best, chosen = weights, len(candidates)
+                best, chosen = replace(lora, distance=distance), len(candidates)
             candidates.append(Candidate(description, config.noise if number else 0.0, loss))
             if on_progress:
                 on_progress(len(candidates), total)
-    distance = model.distances_of(encoded)[chosen // config.n]
-    return Picked(best, candidates, chosen, base_loss, len(examples), distance)
+    return Picked(best, candidates, chosen, base_loss, len(examples))
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+@torch.no_grad()
+def example_losses(
+    base: BaseModel, examples: Sequence[Example], lora: LoraWeights | None, batch_size: int = 16
+) -> list[float]:
+    """Negative log likelihood of each example's output behind its input, in nats per token, in their order.
+
+    Args:
+        lora: unbatched, or ``None`` for the plain base model.
+
+    Raises:
+        InputError: an example that does not fit the model's window.
+    """
+    lengths = [len(chat_ids(base, user_message(e.input))) + len(output_ids(base, e.output)) for e in examples]
+    if max(lengths) > base.context_window:
+        raise InputError(
+            f"example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens, the window {base.context_window}",
+            "leave it out or shorten it",
+        )
+    losses = [0.0] * len(examples)
+    ordered = sorted(range(len(examples)), key=lambda i: lengths[i])
+    with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
+        for start in range(0, len(ordered), batch_size):
+            part = ordered[start : start + batch_size]
+            rows = example_rows(base, [examples[i] for i in part], base.context_window)
+            ids, mask, targets = (t.to(base.device) for t in rows)
+            found = row_losses(logits_at(base, ids, mask, targets), ids, targets)
+            for i, loss in zip(part, found.tolist(), strict=True):
+                losses[i] = loss
+    return losses

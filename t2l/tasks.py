@@ -1,12 +1,18 @@
 """Tasks with descriptions and examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.config import read_json
 from shared.errors import InputError
 from shared.jsonl import numbered_records, read_jsonl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from shared.base.model import BaseModel
 
 # Families whose licence allows publishing weights trained on them; the others are for evaluation and experiments.
 PUBLISHABLE = [
@@ -133,6 +139,24 @@ def group_key(task: Task) -> str:
     """What tasks with the same inputs have in common: the family, of procedural tasks their source of inputs."""
     parts = task.name.split("-")
     return f"procedural/{parts[2]}" if task.family == "procedural" and len(parts) == 4 else task.family
+
+
+def output_ids(base: "BaseModel", output: str) -> list[int]:
+    """Token ids of an answer with the end token."""
+    from shared.base.chat import answer_ids
+
+    return answer_ids(base.tokenizer, output)
+
+
+def example_rows(
+    base: "BaseModel", examples: Sequence[Example], max_output_tokens: int
+) -> "tuple[Tensor, Tensor, Tensor]":
+    """Inputs as chat prompts with their outputs behind: ids, mask and the outputs' positions, each (rows, T)."""
+    from shared.base.chat import chat_ids, pad_answers
+
+    prompts = [chat_ids(base, user_message(example.input)) for example in examples]
+    outputs = [output_ids(base, example.output)[:max_output_tokens] for example in examples]
+    return pad_answers(prompts, outputs, base.tokenizer.pad_token_id)
 
 
 def user_message(text: str) -> list[dict[str, str]]:

@@ -9,9 +9,11 @@ from d2l.training.batches import D2LDataConfig
 from d2l.training.train import D2LArchitecture, D2LObjective, D2LTrainConfig, calibrate
 from shared.base.device import choose_placement
 from shared.base.model import load_base_model
-from shared.base.targets import find_targets
-from shared.hypernetwork.memory import GroundedConfig, GroundedSource
-from shared.hypernetwork.network import ContextFeatures, HyperNetwork, HyperNetworkConfig, TargetConfig
+from shared.base.targets import Target, find_targets
+from shared.hypernetwork.checkpoint import save_checkpoint
+from shared.hypernetwork.features import ContextFeatures, MemorySource
+from shared.hypernetwork.memory import MemoryHeadConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
 from shared.hypernetwork.perceiver import PerceiverConfig
 from shared.lora.weights import LoraFactors, LoraWeights
 from shared.training.loop import TrainingConfig
@@ -117,7 +119,7 @@ def d2l_architecture(**changes):
         "r": 2,
         "bias_r": 2,
         "chunk_tokens": 64,
-        "grounded": {"whitening_rank": 4, "initial_gain": 0.2},
+        "head": {"kind": "memory", "whitening_rank": 4, "initial_gain": 0.2, "initial_ridge": 0.1},
         "bias_modules": ["q_proj"],
     }
     return D2LArchitecture.from_dict(defaults | changes)
@@ -136,8 +138,7 @@ def make_d2l(base, seed=0, **changes):
 
 LAYER_TO_LAYER = {
     "encoder": {"type": "per_layer_activations"},
-    "head": "linear",
-    "num_pre_head_layers": 1,
+    "head": {"kind": "linear"},
     "bias_modules": [],
 }
 
@@ -146,37 +147,55 @@ def d2l_train_config(**training):
     return D2LTrainConfig(
         d2l_architecture(chunk_tokens=300),
         D2LDataConfig(chunks_per_step=4, max_chunks=2, questions_per_chunk=1, real=0),
-        D2LObjective(l1=0.01, distill=0.5),
+        D2LObjective(distill=0.5),
         TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=3, **training),
     )
 
 
-T2L_ARCHITECTURE = T2LArchitecture.from_dict({"perceiver": SMALL_PERCEIVER, "r": 2, "bias_r": 2})
+T2L_ARCHITECTURE = T2LArchitecture.from_dict(
+    {
+        "perceiver": SMALL_PERCEIVER,
+        "target_modules": ["q_proj", "v_proj"],
+        "head": {"kind": "linear"},
+        "r": 2,
+        "bias_r": 2,
+    }
+)
 COPYING = T2LArchitecture.from_dict(
     {
         "perceiver": SMALL_PERCEIVER,
         "r": 2,
         "bias_r": 2,
         "target_modules": ["q_proj", "down_proj"],
-        "copy": {"key_size": 8, "pieces": 3, "trigger_rank": 4},
+        "head": {"kind": "linear", "copy": {"key_size": 8, "pieces": 3, "trigger_rank": 4}},
     }
 )
 
 
-def make_t2l(base, seed=0, architecture=T2L_ARCHITECTURE):
+def make_t2l(base, encoder=None, seed=0, architecture=T2L_ARCHITECTURE):
     torch.manual_seed(seed)
     config = architecture.build(base, 384)
     network = HyperNetwork(config.hypernetwork).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    return T2LModel(config, network)
+    return T2LModel(config, network, text_encoder=encoder, base=base)
 
 
 def t2l_train_config(tasks_dir, tmp_path, **objective):
     return T2LTrainConfig(
         T2L_ARCHITECTURE,
-        T2LDataConfig(tasks=str(tasks_dir), tasks_per_step=2, descriptions=str(tmp_path / "c.safetensors")),
+        T2LDataConfig(
+            tasks=str(tasks_dir),
+            procedural=0,
+            tasks_per_step=2,
+            examples_per_task=2,
+            family_group=1,
+            max_input_tokens=160,
+            max_output_tokens=32,
+            embedding_noise=0.0,
+            descriptions=str(tmp_path / "c.safetensors"),
+        ),
         T2LObjective(**objective),
         TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=2),
     )
@@ -209,7 +228,7 @@ PERCEIVER = PerceiverConfig(
 def make_targets(modules=("down_proj",), layers=2, sizes=None):
     sizes = sizes or {}
     return tuple(
-        TargetConfig(f"model.layers.{layer}.x.{m}", layer, m, *sizes.get((layer, m), (48, 32)))
+        Target(f"model.layers.{layer}.x.{m}", layer, m, *sizes.get((layer, m), (48, 32)))
         for layer in range(layers)
         for m in sorted(modules)
     )
@@ -224,30 +243,20 @@ NETWORKS = {
     "shared_pre_head": HyperNetworkConfig(
         make_targets(), r=3, feature_size=16, perceiver=PERCEIVER, num_pre_head_layers=1, per_layer_processing=False
     ),
-    "grounded": HyperNetworkConfig(
+    "memory": HyperNetworkConfig(
         make_targets(),
         r=3,
         feature_size=16,
         perceiver=PERCEIVER,
-        head="grounded",
-        grounded=GroundedConfig(whitening_rank=4, initial_gain=0.5),
-        bias_targets=(TargetConfig("model.layers.0.q_proj", 0, "q_proj", 16, 16),),
+        head=MemoryHeadConfig(whitening_rank=4, initial_gain=0.5, initial_ridge=0.1),
+        bias_targets=(Target("model.layers.0.q_proj", 0, "q_proj", 16, 16),),
     ),
     "recall": HyperNetworkConfig(
         make_targets(),
         r=3,
         feature_size=16,
         perceiver=PERCEIVER,
-        head="grounded",
-        grounded=GroundedConfig(whitening_rank=4, initial_gain=0.5, horizon=3, recall_layers=1),
-    ),
-    "chosen": HyperNetworkConfig(
-        make_targets(),
-        r=3,
-        feature_size=16,
-        perceiver=PERCEIVER,
-        head="grounded",
-        grounded=GroundedConfig(slots="chosen", whitening_rank=4, initial_gain=0.5),
+        head=MemoryHeadConfig(whitening_rank=4, initial_gain=0.5, initial_ridge=0.1, horizon=3, recall_layers=1),
     ),
     "uneven": HyperNetworkConfig(
         make_targets(("a", "b"), sizes={(0, "a"): (10, 7), (1, "a"): (12, 5), (1, "b"): (3, 9)}),
@@ -271,12 +280,24 @@ def build_network(config, seed=0):
     return network
 
 
+def combine(network, factors, num_contexts=1):
+    """LoRA weights of each context from the factors of its chunks, which lie next to each other."""
+    return network.join(factors.by_context(num_contexts)).weights
+
+
+def write_model(model, path, *, card="", dtype="float32", files=None):
+    """A checkpoint directory of a D2L or T2L model."""
+    state = model.hypernetwork.state_dict()
+    save_checkpoint(path, model.config.to_dict(), state, card=card, dtype=dtype, files=files)
+    return path
+
+
 def make_features(config, batch=3, length=7, pad=0, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    lead = (batch, len(config.layers)) if config.per_layer_features else (batch,)
+    lead = (batch, len(config.grid.layers)) if config.per_layer_features else (batch,)
     hidden = torch.randn(*lead, length, config.feature_size, generator=generator)
     mask = torch.ones(batch, length, dtype=torch.bool)
-    keys = torch.randn(batch, len(config.layers), length, 48, generator=generator)
+    keys = torch.randn(batch, len(config.grid.layers), length, 48, generator=generator)
     values = torch.randn(batch, length, 32, generator=generator)
     pooled = mask.clone()
     pooled[:, 0] = False
@@ -286,4 +307,4 @@ def make_features(config, batch=3, length=7, pad=0, seed=1):
         keys = torch.nn.functional.pad(keys, (0, 0, 0, pad), value=junk)
         values = torch.nn.functional.pad(values, (0, 0, 0, pad), value=junk)
         mask, pooled = (torch.nn.functional.pad(m, (0, pad)) for m in (mask, pooled))
-    return ContextFeatures(hidden, mask, GroundedSource({"down_proj": keys}, values, pooled))
+    return ContextFeatures(hidden, mask, MemorySource({"down_proj": keys}, values, pooled))

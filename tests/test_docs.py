@@ -52,22 +52,3 @@ def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
             arguments[1] = "ann/weekly-brief"
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 0, f"{command}\n{done.output}{done.stderr}"
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
-def test_training_configurations_are_valid(path):
-    """Each file, and each variant of a file of learning curves."""
-    import yaml
-
-    from d2l.training.train import D2LTrainConfig
-    from t2l.training.train import T2LTrainConfig
-
-    data = yaml.safe_load(path.read_text())
-    configs = [data]
-    if "variants" in data:
-        with_changes = load(ROOT / "benchmarks" / "curves.py").with_changes
-        configs = [with_changes(data["base"], changes) for changes in data["variants"].values()]
-    for config in configs:
-        kind = {"d2l": D2LTrainConfig, "t2l": T2LTrainConfig}[config["kind"]]
-        parsed = kind.from_dict(config)
-        assert kind.from_dict(parsed.to_dict()) == parsed

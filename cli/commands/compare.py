@@ -1,16 +1,17 @@
 """``hyperlora compare``: what the adapter saves on your own document, and what it costs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options, output
 from cli.loading import load_d2l
 from cli.progress import spinner
+from d2l.questions import APPROACHES
 
-# Those of d2l.evaluation.compare, here without its imports: a wrong one is refused at once.
-APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
+if TYPE_CHECKING:
+    from d2l.evaluation.compare import Comparison
 
 
 def compare(
@@ -21,7 +22,7 @@ def compare(
         int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
     ] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many questions.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     seed: options.Seed = 0,
@@ -37,6 +38,7 @@ def compare(
     from d2l.questions import read_questions
     from d2l.reader import read_document
     from shared.errors import InputError
+    from shared.provenance import provenance
 
     wanted = [approach.strip() for approach in approaches.split(",")]
     for approach in wanted:
@@ -45,7 +47,7 @@ def compare(
     asked = read_questions(questions)[:limit]
     with spinner("reading"):
         document = read_document(file)
-    name, model = load_d2l(hypernet, base, device, dtype)
+    model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.compare import compare as run
     from d2l.evaluation.distill import DistillConfig
 
@@ -61,9 +63,13 @@ def compare(
         approaches=wanted,
         retrieved=retrieved,
         distillation=DistillConfig(steps=steps, seed=seed),
-        facts={"document": Path(document.path).name, "questions": questions.name, "hypernetwork": name},
         on_progress=lambda approach: output.note(f"{approach} ..."),
     )
+    facts = {"document": Path(document.path).name, "questions_file": questions.name, "hypernetwork": model.name}
+    output.result(_render(result), result, provenance=provenance(model.base, **facts))
+
+
+def _render(result: "Comparison") -> str:
     columns = ["approach", "update s", "peak MB", "s/question", "prompt tokens", "F1", "exact", "contained"]
     rows = [
         [
@@ -80,4 +86,4 @@ def compare(
     ]
     text = output.table(f"{result.questions} questions on {result.tokens:,} tokens", columns, rows)
     notes = [f"{a.name}: {a.note}" for a in result.approaches if a.note]
-    output.result("\n".join([text, *notes]), result.to_dict())
+    return "\n".join([text, *notes])

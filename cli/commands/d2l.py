@@ -1,13 +1,16 @@
 """``hyperlora d2l``: documents in, an adapter out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options, output
-from cli.loading import load_base
+from cli.loading import load_d2l
 from cli.progress import bar, spinner
+
+if TYPE_CHECKING:
+    from d2l.generate import WrittenDocumentAdapter
 
 
 def d2l(
@@ -49,43 +52,39 @@ def d2l(
     check_output(target, force=force, what="adapter")
     with stages("read"), spinner("reading"):
         documents = [read_document(path) for path in expand_paths(files)]
-    entry = find_hypernetwork(hypernet, "d2l")
+    find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.cache import ChunkCache
         from d2l.generate import InternalizeOptions, RankBudget, internalize
-        from d2l.model import D2LModel
     with stages("load"):
-        loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype, load_in_4bit=load_in_4bit)
-        model = D2LModel.from_pretrained(entry.path, loaded)
-    with bar("encoding", unit="tokens") as move:
-        result = internalize(
-            model,
-            documents,
-            target,
-            InternalizeOptions(
-                chunk_tokens=chunk_tokens,
-                memory=memory_limit,
-                budget=RankBudget(max_rank, size_limit),
-                scale=scale,
-                dtype="float32" if dtype == "float32" else "bfloat16",
-                force=force,
-            ),
-            hypernetwork=entry.name,
-            stages=stages,
-            cache=ChunkCache.for_model(model, entry.path) if use_cache else None,
-            on_progress=move,
-        )
-    pages = f"{result.extra['pages']} pages, " if result.extra["pages"] else ""
-    output.note(
-        f"{pages}{result.extra['characters']} characters, {result.tokens} tokens in {result.chunks} chunks -> "
-        f"rank {result.rank}, {result.bytes / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s"
+        model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
+    how = InternalizeOptions(
+        chunk_tokens=chunk_tokens,
+        memory=memory_limit,
+        budget=RankBudget(max_rank, size_limit),
+        scale=scale,
+        dtype=options.written_dtype(dtype),
     )
-    if result.extra["cached_chunks"]:
-        output.note(f"{result.extra['cached_chunks']} of {result.chunks} chunks were encoded before")
-    changes = [f"{len(names)} {what}" for what, names in (result.extra["changes"] or {}).items() if names]
+    with stages("generate"), bar("encoding", unit="tokens") as move:
+        cache = ChunkCache(model.cache_key()) if use_cache else None
+        adapter = internalize(model, documents, how, cache=cache, on_progress=move)
+    with stages("write"):
+        written = adapter.save(target, force=force)
+    _report(written, sum(stages.seconds.values()))
+    output.result(written.adapter, written, seconds=stages.seconds)
+    output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
+
+
+def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
+    pages = f"{written.pages} pages, " if written.pages else ""
+    output.note(
+        f"{pages}{written.characters} characters, {written.tokens} tokens in {written.chunks} chunks -> "
+        f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {seconds:.1f} s"
+    )
+    if written.cached_chunks:
+        output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
+    changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")
-    if result.energy_kept < 1:
-        output.note(f"kept by the rank limit: {result.energy_kept:.1%}")
-    output.result(result.adapter, result)
-    output.next_step(f'hyperlora ask {result.adapter} "YOUR QUESTION" --compare')
+    if written.energy_kept < 1:
+        output.note(f"kept by the rank limit: {written.energy_kept:.1%}")

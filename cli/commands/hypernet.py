@@ -16,7 +16,7 @@ def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
     from shared.hypernetwork.registry import shipped_hypernetworks
 
     rows = [
-        {"name": e.name, "kind": e.kind, "base_model": e.config["base"]["name_or_path"], "path": str(e.path)}
+        {"name": e.name, "kind": e.kind, "base_model": e.base_model, "path": str(e.path)}
         for e in shipped_hypernetworks()
     ]
     text = output.table(
@@ -47,7 +47,7 @@ def info(
         "name": entry.name,
         "kind": entry.kind,
         "path": str(entry.path),
-        "base_model": entry.config["base"]["name_or_path"],
+        "base_model": entry.base_model,
         "r": core.get("r"),
         "target_modules": sorted({t["module"] for t in core.get("targets", [])}),
         "parameters": parameters,
@@ -78,7 +78,8 @@ def import_(
     Example: hyperlora hypernet import pytorch_model.bin --base google/gemma-2-2b-it -o gemma-d2l
     """
     from shared.base.device import dtype_name
-    from shared.importing.source import find_published, import_card, read_architecture
+    from shared.base.model import read_architecture
+    from shared.importing.source import find_published, import_card
     from shared.paths import check_output
 
     dtype = dtype_name(dtype, auto=False)

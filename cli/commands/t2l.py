@@ -1,7 +1,7 @@
 """``hyperlora t2l``: task descriptions in, adapters out."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,14 +10,13 @@ from cli.loading import load_base
 from cli.progress import bar, spinner
 
 if TYPE_CHECKING:
+    from shared.base.model import BaseModel
     from shared.provenance import Stages
-    from t2l.encoder import TextEncoder
-    from t2l.generate import BatchResult, TaskAdapterOptions, TaskAdapterResult
-    from t2l.model import T2LModel
+    from t2l.descriptions import AdapterRequest
+    from t2l.generate import TaskAdapterOptions, WrittenBatch, WrittenTaskAdapter
+    from t2l.model import T2LModel, TaskLora
     from t2l.pick import PickConfig
     from t2l.tasks import Example
-
-_CANDIDATES, _NOISE = 4, 0.1
 
 
 def t2l(
@@ -50,16 +49,14 @@ def t2l(
     ] = None,
     n: Annotated[
         int | None,
-        typer.Option(
-            "--n", min=1, help=f"With --pick: candidates per description. Default: {_CANDIDATES}.", show_default=False
-        ),
+        typer.Option("--n", min=1, help="With --pick: candidates per description. Default: 4.", show_default=False),
     ] = None,
     noise: Annotated[
         float | None,
         typer.Option(
             min=0.0,
             help="With --pick: noise on the description's features in all candidates but the first, relative to them. "
-            f"Default: {_NOISE}.",
+            "Default: 0.1.",
             show_default=False,
         ),
     ] = None,
@@ -97,25 +94,18 @@ def t2l(
     """
     texts = descriptions or []
     _check_arguments(texts, batch, output_dir, pick, n, noise)
-    from shared.base.device import dtype_name, tune_malloc
+    from shared.base.device import dtype_name
     from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output
     from shared.provenance import Stages
+    from t2l.descriptions import adapter_name, read_requests
+    from t2l.tasks import read_examples
 
     dtype, stages = dtype_name(dtype), Stages()
-    if batch is not None:
-        from t2l.descriptions import read_requests
-
-        requests, target = read_requests(batch), output_dir
-    else:
-        from t2l.descriptions import adapter_name
-
-        target = output_dir or Path(adapter_name(texts[0]))
-    if pick is not None:
-        from t2l.tasks import read_examples
-
-        examples = read_examples(pick)
-    check_output(target, force=force, what="adapter" if batch is None else "directory of adapters")
+    requests = read_requests(batch) if batch is not None else None
+    examples = read_examples(pick) if pick is not None else None
+    target = output_dir or Path(adapter_name(texts[0]))
+    check_output(target, force=force, what="adapter" if requests is None else "directory of adapters")
     entry = find_hypernetwork(hypernet, "t2l")
     with stages("import"), spinner("importing"):
         # Timed apart from the models.
@@ -124,42 +114,50 @@ def t2l(
         else:
             import transformers  # noqa: F401
 
-        from t2l.encoder import load_encoder_of
-        from t2l.generate import TaskAdapterOptions, generate_task_adapter, generate_task_adapters
+        from t2l.generate import TaskAdapterOptions
         from t2l.model import T2LModel
-    if pick is not None:
         from t2l.pick import PickConfig
-
-        picking = PickConfig(_CANDIDATES if n is None else n, _NOISE if noise is None else noise, seed)
-    with stages("load"), spinner("loading the hypernetwork"):
-        model = T2LModel.from_pretrained(entry.path)
-        if base is not None:
-            from shared.importing.source import read_architecture
-
-            model.check_base(read_architecture(base))
-            if text_encoder is None and model.config.text_encoder == model.config.base.name_or_path:
-                text_encoder = base
-        encoder = load_encoder_of(model.config, text_encoder, dtype=dtype, trust_remote_code=trust_remote_code)
-        if model.copies_words and pick is None:
-            from shared.hypernetwork.vocabulary import Vocabulary
-
-            model.vocabulary = Vocabulary.read(base or model.config.base.name_or_path)
-    written = TaskAdapterOptions(entry.name, scale, "float32" if dtype == "float32" else "bfloat16", force)
-    if batch is not None:
-        tune_malloc()
-        with bar("adapters") as move:
-            _report_batch(generate_task_adapters(model, encoder, requests, target, written, stages, move))
-        return
-    if pick is not None:
-        with stages("load"):
-            loaded = load_base(base or model.config.base.name_or_path, device, dtype)
-        result = _pick(model, encoder, loaded, texts, examples, picking, target, written, stages)
+    config = PickConfig(n or PickConfig.n, PickConfig.noise if noise is None else noise, seed)
+    with stages("load"):
+        loaded = load_base(base or entry.base_model, device, dtype) if examples is not None else base
+        with spinner("loading the hypernetwork"):
+            model = T2LModel.from_pretrained(
+                entry.path,
+                name=entry.name,
+                base=loaded,
+                text_encoder=text_encoder,
+                dtype=dtype,
+                trust_remote_code=trust_remote_code,
+            )
+            model.load()
+    how = TaskAdapterOptions(scale, options.written_dtype(dtype), force)
+    if requests is not None:
+        _write_batch(model, requests, target, how, stages)
+    elif examples is not None:
+        _write_picked(model, loaded, texts, examples, config, target, how, stages)
     else:
-        result = generate_task_adapter(model, encoder, texts[0], target, written, stages)
-    output.note(f"rank {result.rank}, {result.bytes / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s")
-    _report_distance(result)
-    output.result(result.adapter, result)
-    output.next_step(f'hyperlora ask {result.adapter} "AN INPUT OF YOUR TASK" --compare')
+        with stages("generate"):
+            lora = model.generate(texts)[0]
+        _write(model, lora, target, how, stages)
+
+
+def _write(
+    model: "T2LModel",
+    lora: "TaskLora",
+    target: Path,
+    options: "TaskAdapterOptions",
+    stages: "Stages",
+    pick: dict[str, Any] | None = None,
+) -> None:
+    """Write one adapter and report it."""
+    from t2l.generate import write_task_adapter
+
+    with stages("write"):
+        written = write_task_adapter(target, model, lora, options, pick)
+    output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
+    _report_distance(written)
+    output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds)
+    output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
 
 
 def _check_arguments(
@@ -196,41 +194,49 @@ def _check_arguments(
         )
 
 
-def _pick(
+def _write_picked(
     model: "T2LModel",
-    encoder: "TextEncoder",
-    base,
+    base: "BaseModel",
     texts: list[str],
     examples: "list[Example]",
     config: "PickConfig",
     target: Path,
     options: "TaskAdapterOptions",
     stages: "Stages",
-) -> "TaskAdapterResult":
+) -> None:
     """Choose among candidates and write the best one."""
-    from t2l.generate import publish_result
     from t2l.pick import pick_adapter
 
     with stages("generate"), bar("candidates") as move:
-        picked = pick_adapter(model, encoder, base, texts, examples, config, scale=options.scale, on_progress=move)
+        picked = pick_adapter(model, base, texts, examples, config, scale=options.scale, on_progress=move)
     output.note(
         f"candidate {picked.chosen + 1} of {len(picked.candidates)}: loss {picked.best.loss:.3g} (the description as "
         f"given: {picked.candidates[0].loss:.3g}; base without adapter: {picked.base_loss:.3g})"
     )
-    return publish_result(
-        model,
-        encoder,
-        picked.weights,
-        picked.best.description,
-        picked.distance,
-        target,
-        options,
-        stages,
-        pick=picked.facts() | {"noise": config.noise, "seed": config.seed},
-    )
+    facts = picked.facts() | {"noise": config.noise, "seed": config.seed}
+    _write(model, picked.lora, target, options, stages, pick=facts)
 
 
-def _report_distance(result: "TaskAdapterResult") -> None:
+def _write_batch(
+    model: "T2LModel",
+    requests: "list[AdapterRequest]",
+    target: Path,
+    options: "TaskAdapterOptions",
+    stages: "Stages",
+) -> None:
+    """Write a directory of adapters and report it."""
+    from dataclasses import replace
+
+    from shared.base.device import tune_malloc
+    from t2l.generate import write_task_adapters
+
+    tune_malloc()
+    with bar("adapters") as move:
+        result = write_task_adapters(target, model, requests, options, move)
+    _report_batch(replace(result, seconds=stages.seconds | result.seconds))
+
+
+def _report_distance(result: "WrittenTaskAdapter") -> None:
     """How near the description is to the training, as a warning where that is far."""
     if result.distance is None:
         output.note(f"{result.hypernetwork} does not say which descriptions it was trained on")
@@ -245,7 +251,7 @@ def _report_distance(result: "TaskAdapterResult") -> None:
     )
 
 
-def _report_batch(result: "BatchResult") -> None:
+def _report_batch(result: "WrittenBatch") -> None:
     size = sum(entry.bytes for entry in result.adapters)
     output.note(
         f"{len(result.adapters)} adapters, {size / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s, "

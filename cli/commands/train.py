@@ -11,7 +11,6 @@ from cli.progress import ProgressReporter
 
 
 def train(
-    kind: Annotated[str, typer.Argument(help="d2l or t2l.", show_default=False)],
     config: Annotated[Path, typer.Argument(help="JSON or YAML configuration.", show_default=False)],
     output_dir: Annotated[
         Path,
@@ -36,13 +35,10 @@ def train(
 ) -> None:
     """Train (or continue) a hypernetwork on a frozen base model.
 
-    Example: hyperlora train d2l d2l.yaml -o runs/d2l --max-seconds 540
+    Example: hyperlora train examples/train-d2l.yaml -o runs/d2l --max-seconds 540
     """
-    from shared.errors import InputError
-
-    if kind not in ("d2l", "t2l"):
-        raise InputError(f"unknown kind {kind!r}", "hyperlora train d2l CONFIG or hyperlora train t2l CONFIG")
     data = read_config(config)
+    kind = data.get("kind")
     if max_steps is not None:
         data.setdefault("training", {})["max_steps"] = max_steps
     if seed is not None:
@@ -54,9 +50,13 @@ def train(
     if kind == "d2l":
         from d2l.training.train import D2LTrainConfig as TrainConfig
         from d2l.training.train import train_d2l as run
-    else:
+    elif kind == "t2l":
         from t2l.training.train import T2LTrainConfig as TrainConfig
         from t2l.training.train import train_t2l as run
+    else:
+        from shared.errors import InputError
+
+        raise InputError(f"{config} has no kind that can be trained", "its first line must be kind: d2l or kind: t2l")
     parsed = TrainConfig.from_dict(data)
     loaded = load_base(base, device, dtype)
     with ProgressReporter() as reporter:
@@ -72,8 +72,15 @@ def train(
         from shared.hypernetwork.checkpoint import save_trained
 
         made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
-        described = (trained.to_dict(), hypernetwork, parsed.to_dict(), result, parsed.trained_on)
-        save_trained(output_dir / made, *described, files=result.files)
+        save_trained(
+            output_dir / made,
+            trained.to_dict(),
+            hypernetwork,
+            parsed.to_dict(),
+            result,
+            parsed.trained_on,
+            files=result.files,
+        )
     target = str(output_dir / made)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
     output.result(target, {"hypernetwork" if made == "hypernet" else made: target, **_facts(result)})
@@ -100,7 +107,7 @@ def read_config(path: Path) -> dict:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"config {path} does not exist", "benchmarks/configs/ has examples") from None
+        raise InputError(f"config {path} does not exist", "examples/ has recipes") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,13 +11,11 @@ from torch import Tensor
 
 from d2l.evaluation.distill import DistillConfig, distill
 from d2l.model import D2LModel
-from d2l.questions import QA, question_messages
+from d2l.questions import APPROACHES, QA, question_messages
 from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.lora.layer import apply_lora
-from shared.metrics import answer_recall, exact_match, mean, provenance, token_f1
+from shared.metrics import answer_recall, exact_match, mean, token_f1
 from shared.training.plain_lora import empty_lora
-
-APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,6 @@ class Comparison:
     approaches: list[Approach]
     questions: int
     tokens: int
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def compare(
@@ -67,7 +61,6 @@ def compare(
     distillation: DistillConfig | None = None,
     refinement: DistillConfig | None = None,
     max_new_tokens: int = 24,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Answer the same questions on one document with every approach.
@@ -112,18 +105,14 @@ def compare(
         prompts = [
             chat_ids(
                 base,
-                question_messages(
-                    qa.question if context is None else f"{context}\n\n{qa.question}",
-                    system=model.config.question_system,
-                    short=True,
-                ),
+                question_messages(qa.question, context=context, system=model.config.question_system, short=True),
             )
             for qa, context in zip(questions, contexts, strict=True)
         ]
         if max(map(len, prompts)) + max_new_tokens > base.context_window:
             rows.append(Approach(name, update, None, None, None, None, None, None, "longer than the model's window"))
             continue
-        with nullcontext() if weights is None else apply_lora(base.model, weights.to(base.device)):
+        with apply_lora(base.model, weights and weights.to(base.device)):
             replies = [generate(base, [prompt], GenerationConfig(max_new_tokens))[0] for prompt in prompts]
         seconds = (time.perf_counter() - started) / len(questions)
         pairs = [(reply, qa.answers) for reply, qa in zip(replies, questions, strict=True)]
@@ -140,12 +129,7 @@ def compare(
                 note,
             )
         )
-    return Comparison(
-        rows,
-        len(questions),
-        length,
-        provenance(base_model=base.spec.to_dict(), dtype=str(base.placement.dtype), **(facts or {})),
-    )
+    return Comparison(rows, len(questions), length)
 
 
 def _reset_peak(device: torch.device) -> None:

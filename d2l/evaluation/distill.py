@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from d2l.questions import answer_ids, question_messages
-from shared.base.chat import GenerationConfig, chat_ids, generate, pad_answers
+from d2l.questions import question_messages
+from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
@@ -34,7 +34,7 @@ class DistillConfig(Config):
         questions_per_passage: questions that the base model writes for each passage and answers with it in its prompt.
         text_share: share of the rows that are passages of the text itself (next-token loss).
         top_k: tokens of the teacher's distribution that are kept.
-        max_seconds: stop after so long.
+        max_seconds: stop after this time.
     """
 
     steps: int = 100
@@ -117,7 +117,7 @@ def _question_rows(base: BaseModel, passages: list[str], config: DistillConfig) 
         if not asked:
             continue
         prompts = [chat_ids(base, question_messages(q, short=True)) for q in asked]
-        teachers = [chat_ids(base, question_messages(f"{passage}\n\n{q}", short=True)) for q in asked]
+        teachers = [chat_ids(base, question_messages(q, context=passage, short=True)) for q in asked]
         answers = generate(base, teachers, GenerationConfig(config.max_answer_tokens))
         rows += [
             _Row(prompt, answer_ids(base.tokenizer, answer), teacher)

@@ -1,7 +1,7 @@
 """Does the adapter know its document? NLL and generated answers with and without it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from d2l.evaluation.scoring import AnswerScore, score_questions
 from d2l.model import D2LModel
@@ -9,15 +9,18 @@ from d2l.questions import QA, Context
 from shared.base.model import BaseModel
 from shared.errors import InputError
 from shared.lora.weights import LoraWeights
-from shared.metrics import mean, provenance
-
-# none: question alone. bias: the input-independent LoRA alone. adapter: the document's. other: another document's.
-# context: the document in the prompt. context+bias: the same with the input-independent LoRA.
-MODES = ("none", "bias", "adapter", "other", "context", "context+bias")
-
+from shared.metrics import mean
 
 # Upper bounds of the context lengths that scores are also given for, in tokens.
 BUCKETS = (128, 256, 512, 1024)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the questions on a document are asked: with which LoRA, and whether with the document in the prompt."""
+
+    lora: LoraWeights | None
+    in_prompt: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,28 +66,20 @@ class DocQAResult:
     recall_gap_closed: float | None
     lengths: dict[str, GroupScores]
     kinds: dict[str, GroupScores]
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
-class AdapterResult:
+class AdapterScores:
     """Scores of an adapter that exists: by mode (none, adapter, other), and the same by the kind of question."""
 
     modes: dict[str, ModeScores]
     kinds: dict[str, GroupScores]
     questions: int
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
 class _Answered(AnswerScore):
-    """The same with the groups that its question belongs to."""
+    """The score of one question, with the groups that it belongs to."""
 
     length: str
     kind: str
@@ -98,12 +93,13 @@ def evaluate_docqa(
     short: bool = True,
     with_context: bool = True,
     max_new_tokens: int = 24,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DocQAResult:
     """Ask every question of every context in all modes, with one question template.
 
-    A context whose prompt exceeds the base model's window is skipped and counted.
+    none: the question alone. bias: with the bias LoRA alone. adapter: with the document's. other: with another
+    document's. context: the document in the prompt. context+bias: the same with the bias LoRA. A context whose prompt
+    exceeds the base model's window is skipped and counted.
 
     Args:
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
@@ -118,33 +114,32 @@ def evaluate_docqa(
     usable = [(length, c) for length, c in sized if length < window or not with_context]
     if not usable:
         raise InputError("no context fits the base model's window", "--no-context asks without the text in the prompt")
-    used = [mode for mode in MODES if with_context or not mode.startswith("context")]
-    if len(usable) == 1:
-        used.remove("other")  # it would be the document's own adapter
-    answered: dict[str, list[_Answered]] = {mode: [] for mode in used}
+    answered: dict[str, list[_Answered]] = {}
     bias = model.hypernetwork.bias()
-    adapters = [_lora(model, usable[-1][1])]
+    other = _lora(model, usable[-1][1]) if len(usable) > 1 else None  # else it would be the document's own adapter
     for number, (length, context) in enumerate(usable):
-        adapters.append(_lora(model, context))
-        weights = {"adapter": adapters[-1], "other": adapters.pop(0)}
-        for mode in used:
-            lora = weights.get(mode) or (bias if mode.endswith("bias") else None)
-            text = context.text if mode.startswith("context") else None
-            questions, system = context.questions, model.config.question_system
+        adapter = _lora(model, context)
+        used = {"none": Mode(None), "bias": Mode(bias), "adapter": Mode(adapter)}
+        if other is not None:
+            used["other"] = Mode(other)
+        if with_context:
+            used |= {"context": Mode(None, in_prompt=True), "context+bias": Mode(bias, in_prompt=True)}
+        other = adapter if other is not None else None
+        for name, mode in used.items():
             rows = score_questions(
                 model.base,
-                questions,
-                lora,
-                system=system,
-                text=text,
+                context.questions,
+                mode.lora,
+                system=model.config.question_system,
+                text=context.text if mode.in_prompt else None,
                 generate_answers=generate_answers,
                 max_new_tokens=max_new_tokens,
                 short=short,
             )
-            answered[mode] += [
+            answered.setdefault(name, []).extend(
                 _Answered(**vars(row), length=_bucket(length), kind=qa.kind)
-                for qa, row in zip(questions, rows, strict=True)
-            ]
+                for qa, row in zip(context.questions, rows, strict=True)
+            )
         if on_progress:
             on_progress(number + 1, len(usable))
     modes = _scores(answered, generate_answers)
@@ -161,7 +156,6 @@ def evaluate_docqa(
         _closed(modes, "recall"),
         _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
         _groups(answered, "kind", kinds, generate_answers),
-        provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
     )
 
 
@@ -174,9 +168,8 @@ def evaluate_adapter(
     other: LoraWeights | None = None,
     short: bool = True,
     max_new_tokens: int = 24,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> AdapterResult:
+) -> AdapterScores:
     """Ask an adapter questions with known answers, and the base without it.
 
     Args:
@@ -193,11 +186,10 @@ def evaluate_adapter(
         ]
         if on_progress:
             on_progress(number + 1, len(used))
-    return AdapterResult(
+    return AdapterScores(
         _scores(answered, True),
         _groups(answered, "kind", sorted({qa.kind for qa in questions} - {""}), True),
         len(questions),
-        provenance(base_model=base.spec.to_dict(), dtype=str(base.placement.dtype), **(facts or {})),
     )
 
 

@@ -1,15 +1,14 @@
 """What an adapter breaks: general questions, with and without some document loaded."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from d2l.model import D2LModel
 from d2l.questions import question_messages
 from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-from shared.metrics import answer_recall, mean, provenance
+from shared.metrics import answer_recall, mean
 
 # None of them is among the unrelated questions of training (``d2l.training.unrelated.UNRELATED``).
 GENERAL = (
@@ -59,10 +58,6 @@ class GeneralResult:
     relative_loss: float | None
     unchanged: float
     questions: int
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def evaluate_general(
@@ -70,7 +65,6 @@ def evaluate_general(
     documents: Sequence[str],
     *,
     max_new_tokens: int = 32,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GeneralResult:
     """Ask every question of ``GENERAL`` plainly, without an adapter and with that of each document."""
@@ -93,14 +87,13 @@ def evaluate_general(
         1 - adapter / base if base else None,
         mean(same),
         len(GENERAL),
-        provenance(base_model=model.base.spec.to_dict(), dtype=str(model.base.placement.dtype), **(facts or {})),
     )
 
 
 def _replies(model: D2LModel, lora: LoraWeights | None, max_new_tokens: int) -> list[str]:
     base = model.base
     prompts = [chat_ids(base, question_messages(q, system=model.config.question_system)) for q, _ in GENERAL]
-    with nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device)):
+    with apply_lora(base.model, lora and lora.to(base.device)):
         return [
             reply
             for start in range(0, len(prompts), 8)

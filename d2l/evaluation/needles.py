@@ -1,8 +1,7 @@
 """Needle in a haystack: what length of document the adapter still finds one fact in."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from d2l.model import D2LModel
 from d2l.questions import question_messages
@@ -11,7 +10,7 @@ from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-from shared.metrics import answer_recall, mean, provenance
+from shared.metrics import answer_recall, mean
 
 MAX_NEW_TOKENS = 12
 
@@ -41,10 +40,6 @@ class NeedlesResult:
 
     cells: list[NeedleCell]
     lengths: dict[int, dict[str, float | None]]
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def evaluate_needles(
@@ -58,7 +53,6 @@ def evaluate_needles(
     max_rank: int | None = None,
     with_context: bool = True,
     seed: int = 0,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NeedlesResult:
     """Hide a four-digit number at ``num_depths`` depths of documents of each length and ask for it.
@@ -115,19 +109,19 @@ def evaluate_needles(
             "context": mean(context) if len(context) == len(row) else None,
             "rank": mean(ranks[length]),
         }
-    spec = model.base.spec.to_dict()
-    return NeedlesResult(
-        cells,
-        by_length,
-        provenance(base_model=spec, dtype=str(model.base.placement.dtype), seed=seed, **(facts or {})),
-    )
+    return NeedlesResult(cells, by_length)
 
 
 def _ask(model: D2LModel, document: Document, lora: LoraWeights | None) -> float:
     """1 if the needle is in the answer: with the adapter, or without one and the text in the prompt."""
     (asked,) = document.questions
-    content = asked.question if lora is not None else f"{document.context}\n\n{asked.question}"
-    prompt = chat_ids(model.base, question_messages(content, system=model.config.question_system, short=True))
-    with nullcontext() if lora is None else apply_lora(model.base.model, lora.to(model.base.device)):
+    messages = question_messages(
+        asked.question,
+        context=document.context if lora is None else None,
+        system=model.config.question_system,
+        short=True,
+    )
+    prompt = chat_ids(model.base, messages)
+    with apply_lora(model.base.model, lora and lora.to(model.base.device)):
         (reply,) = generate(model.base, [prompt], GenerationConfig(MAX_NEW_TOKENS))
     return answer_recall(reply, asked.answers)

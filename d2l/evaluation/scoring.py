@@ -1,13 +1,12 @@
 """Questions with known answers: the gold answer's likelihood, and how a generated answer compares with it."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 
-from d2l.questions import QA, answer_ids, question_messages
-from shared.base.chat import GenerationConfig, chat_ids, generate, pad_answers
+from d2l.questions import QA, question_messages
+from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
@@ -48,16 +47,15 @@ def score_questions(
     prompts = [
         chat_ids(
             base,
-            question_messages(qa.question if text is None else f"{text}\n\n{qa.question}", system=system, short=short),
+            question_messages(qa.question, context=text, system=system, short=short),
         )
         for qa in questions
     ]
     golds = [answer_ids(base.tokenizer, qa.answer) for qa in questions]
     result: list[AnswerScore] = []
-    active = nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device))
     # Long prompts one by one, short ones together.
     size = 1 if text is not None and len(text) > 2000 else 8
-    with active:
+    with apply_lora(base.model, lora and lora.to(base.device)):
         for start in range(0, len(questions), size):
             part = slice(start, start + size)
             ids, mask, targets = pad_answers(prompts[part], golds[part], base.tokenizer.pad_token_id, base.device)

@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from d2l.chunking import Chunk, chunk_text
-from d2l.questions import PUBLISHABLE, QA, Context, answer_ids, question_messages, read_docqa
+from d2l.questions import PUBLISHABLE, QA, Context, question_messages, read_docqa
 from d2l.synthetic import Document, needle_document, noise, synthetic_document
 from d2l.training.unrelated import UNRELATED
-from shared.base.chat import GenerationConfig, chat_ids, generate, pad_answers
+from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 
 _OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
 _NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
-# Requests to recite: a passage of so many words is given, as many are wanted.
+# Requests to recite: a passage of this many words is given, as many are wanted.
 _PASSAGE_WORDS = 12
 _RECITED = 0.25  # share of reconstructions among them
 _CONTINUE = (
@@ -161,7 +161,7 @@ class D2LData:
             index += 1 << 40  # too long for a chunk: the next one of a range of its own
 
     def _needle(self, rng: random.Random, index: int, least: float) -> Context:
-        """A needle in noise that fits a chunk, its words at least so large a share of the chunk's tokens."""
+        """A needle in noise that fits a chunk, its words at least this share of the chunk's tokens."""
         words = int(rng.uniform(least, _NOISE_WORDS) * self.chunk_tokens)
         while True:
             document = needle_document(index, seed=self.config.seed, num_words=words, split=self.split)
@@ -237,8 +237,8 @@ class D2LData:
                 answers.append(answer)
                 index.append(position // per_context)
                 if self.with_teacher:
-                    content = f"{part.document}\n\n{qa.question}"
-                    teachers.append(chat_ids(self.base, question_messages(content, system=system_message, short=short)))
+                    messages = question_messages(qa.question, context=part.document, system=system_message, short=short)
+                    teachers.append(chat_ids(self.base, messages))
         ids, mask, targets = pad_answers(prompts, answers, self.tokenizer.pad_token_id)
         contexts = config.chunks_per_step // per_context
         chunks = [part.chunk for part in parts]

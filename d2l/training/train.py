@@ -1,7 +1,6 @@
 """Trains a document hypernetwork on a frozen base model."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,37 +15,36 @@ from d2l.questions import PUBLISHABLE
 from d2l.training.batches import D2LBatch, D2LData, D2LDataConfig
 from shared.base.chat import pad_answers, pad_batch
 from shared.base.model import BaseModel
-from shared.base.targets import find_decoder, find_targets
+from shared.base.targets import find_decoder
 from shared.config import Config
-from shared.hypernetwork.checkpoint import grow_from
-from shared.hypernetwork.memory import GroundedConfig
-from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig, target_configs
+from shared.hypernetwork.linear import LinearHeadConfig
+from shared.hypernetwork.memory import MemoryHeadConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkShape
 from shared.hypernetwork.perceiver import PerceiverConfig
 from shared.lora.layer import apply_lora
 from shared.metrics import mean
 from shared.training.loop import Reporter, TrainingConfig, TrainingResult, fit
-from shared.training.losses import distillation_loss, l1_loss, logits_at
+from shared.training.losses import distillation_loss, logits_at
 
 
 @dataclass(frozen=True)
-class D2LArchitecture(Config):
-    """The hypernetwork to build for whatever base model is given (see ``HyperNetworkConfig``)."""
+class D2LArchitecture(HyperNetworkShape):
+    """The hypernetwork to build for whatever base model is given; the defaults are those of the shipped one.
+
+    Attributes:
+        encoder, chunk_tokens: as in ``D2LConfig``.
+    """
 
     target_modules: tuple[str, ...] = ("down_proj",)
-    layers: tuple[int, ...] | None = None
+    head: LinearHeadConfig | MemoryHeadConfig = MemoryHeadConfig()
+    r: int = 128
+    bias_r: int = 16
+    bias_modules: tuple[str, ...] = ("q_proj", "v_proj")
+    perceiver: PerceiverConfig = PerceiverConfig(
+        latent_size=224, num_latents=32, num_blocks=4, num_attention_heads=4, num_key_value_heads=4, head_dim=64
+    )
     encoder: EncoderConfig = EncoderConfig()
     chunk_tokens: int = 128
-    chunk_gain: float | None = None
-    r: int = 8
-    bias_r: int = 8
-    bias_modules: tuple[str, ...] = ()
-    bias_layers: tuple[int, ...] | None = None
-    scaling: float = 1.0
-    head: str = "grounded"
-    grounded: GroundedConfig = GroundedConfig()
-    perceiver: PerceiverConfig = PerceiverConfig()
-    num_pre_head_layers: int = 0
-    per_layer_processing: bool = True
 
     def build(self, base: BaseModel) -> D2LConfig:
         """The full configuration for a base model.
@@ -54,25 +52,9 @@ class D2LArchitecture(Config):
         Raises:
             InputError: target modules or layers that the base model does not have.
         """
-        targets = find_targets(base.model, self.target_modules, self.layers)
-        reading = find_targets(base.model, self.bias_modules, self.bias_layers) if self.bias_modules else []
-        hypernetwork = HyperNetworkConfig.from_dict(
-            {
-                "targets": [t.to_dict() for t in target_configs(targets)],
-                "r": self.r,
-                "feature_size": base.spec.hidden_size,
-                "per_layer_features": self.encoder.type == "per_layer_activations",
-                "perceiver": self.perceiver.to_dict(),
-                "head": self.head,
-                "grounded": self.grounded.to_dict(),
-                "num_pre_head_layers": self.num_pre_head_layers,
-                "per_layer_processing": self.per_layer_processing,
-                "bias_r": self.bias_r,
-                "bias_targets": [t.to_dict() for t in target_configs(reading)],
-                "scaling": self.scaling,
-            }
-        )
-        return D2LConfig(base.spec, self.encoder, hypernetwork, self.chunk_tokens, chunk_gain=self.chunk_gain)
+        per_layer = self.encoder.type == "per_layer_activations"
+        network = self.network_config(base.model, base.spec.hidden_size, per_layer_features=per_layer)
+        return D2LConfig(base.spec, self.encoder, network, self.chunk_tokens)
 
 
 @dataclass(frozen=True)
@@ -84,18 +66,16 @@ class D2LObjective(Config):
         first_token: weight of an answer's first token in it, relative to the others: it chooses the fact, and those
             behind it only recite.
         distill: KL to the top-k distribution of a teacher that has the context in its prompt.
-        teacher: ``base``, the base model alone, or ``reader``, the base with the hypernetwork's own bias LoRA, which
+        teacher: ``base``, the base model alone, or ``bias``, the base with the hypernetwork's own bias LoRA, which
             knows the form of the answers.
         top_k: tokens of the teacher's distribution that are kept.
-        l1: mean absolute value of the generated factors.
     """
 
     nll: float = 1.0
     first_token: float = 1.0
     distill: float = 0.0
-    teacher: Literal["base", "reader"] = "base"
+    teacher: Literal["base", "bias"] = "base"
     top_k: int = 16
-    l1: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +84,7 @@ class D2LTrainConfig(Config):
 
     Attributes:
         initial: checkpoint directory whose weights and calibration a new run starts from, as far as they fit (see
-            ``shared.hypernetwork.checkpoint.grow_from``).
+            ``HyperNetwork.grow_from``).
     """
 
     model: D2LArchitecture = D2LArchitecture()
@@ -112,7 +92,7 @@ class D2LTrainConfig(Config):
     objective: D2LObjective = D2LObjective()
     training: TrainingConfig = TrainingConfig()
     initial: str | None = None
-    kind: str = "d2l"
+    kind: Literal["d2l"] = "d2l"
 
     @property
     def trained_on(self) -> str:
@@ -134,13 +114,10 @@ class D2LTrainingModule(nn.Module):
         return self._base[0]
 
     def forward(self, batch: D2LBatch, shift: int = 0) -> dict[str, Tensor]:
-        """Losses of a batch; ``shift`` gives every question the adapter of the context so many places on."""
+        """Losses of a batch; ``shift`` gives every question the adapter of the context that many places on."""
         base, objective = self.base, self.objective
-        features = encode_chunks(base, self.config, batch.chunks).features
-        chunk_weights = self.hypernetwork(features)
-        scale = self.config.chunk_scale(len(batch.chunks) // batch.num_contexts)
-        weights = self.hypernetwork.combine(chunk_weights.scaled(scale), batch.num_contexts)
-        weights = weights.to(base.placement.dtype)
+        factors = self.hypernetwork(encode_chunks(base, self.config, batch.chunks))
+        weights = self.hypernetwork.join(factors.by_context(batch.num_contexts)).weights.to(base.placement.dtype)
         if shift:
             weights = weights.index_select((torch.arange(batch.num_contexts) + shift) % batch.num_contexts)
         rows = batch.context_index.bincount(minlength=batch.num_contexts).tolist()
@@ -158,8 +135,6 @@ class D2LTrainingModule(nn.Module):
         if objective.distill and batch.teacher_prompts:  # evaluations have none
             kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
             loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
-        if objective.l1:
-            loss = loss + objective.l1 * l1_loss(chunk_weights)
         return {"loss": loss, **losses}
 
     @torch.no_grad()
@@ -168,16 +143,15 @@ class D2LTrainingModule(nn.Module):
         answers = [ids[chosen].tolist() for ids, chosen in zip(batch.ids, batch.targets, strict=True)]
         pad_id = self.base.tokenizer.pad_token_id
         ids, mask, targets = pad_answers(batch.teacher_prompts, answers, pad_id, batch.ids.device)
-        reader = self.hypernetwork.bias() if self.objective.teacher == "reader" else None
-        with apply_lora(self.base.model, reader.to(self.base.placement.dtype)) if reader else nullcontext():
+        bias = self.hypernetwork.bias() if self.objective.teacher == "bias" else None
+        with apply_lora(self.base.model, bias and bias.to(self.base.placement.dtype)):
             return logits_at(self.base, ids, mask, targets)
 
 
 @torch.no_grad()
 def calibrate(hypernetwork: HyperNetwork, config: D2LConfig, base: BaseModel, text: list[str]) -> None:
-    """Set the grounded head's whitening and gain units from the base model's activations on some text."""
-    head = hypernetwork.grounded_head
-    if head is None:
+    """Set a memory head's whitening and gain units from the base model's activations on some text."""
+    if not config.hypernetwork.head.needs_states:
         return
     stack = find_decoder(base.model)
     entries = [*stack.blocks, stack.final_norm]
@@ -200,10 +174,10 @@ def calibrate(hypernetwork: HyperNetwork, config: D2LConfig, base: BaseModel, te
         for layer in lengths:
             lengths[layer] += seen[f"residual.{layer}"][keep.to(base.device)].float().norm(dim=-1).sum().item()
         count += int(keep.sum())
-    value_scale = torch.tensor([lengths[layer] / count for layer in config.hypernetwork.layers])
-    for module in config.hypernetwork.modules:
+    value_scale = torch.tensor([lengths[layer] / count for layer in config.hypernetwork.grid.layers])
+    for module in config.hypernetwork.grid.modules:
         second_moment = torch.stack([moments[t.name] for t in targets if t.module == module]) / count
-        head.calibrate(module, second_moment, value_scale)
+        hypernetwork.head.calibrate(module, second_moment, value_scale)
 
 
 def train_d2l(
@@ -219,12 +193,10 @@ def train_d2l(
     built = config.model.build(base)
     hypernetwork = HyperNetwork(built.hypernetwork)
     data = D2LData(config.data, base, built.chunk_tokens, with_teacher=config.objective.distill > 0)
-    if (run_dir / "state").exists():
-        pass  # ``fit`` restores weights and calibration
-    else:
+    if not (run_dir / "state").exists():  # else ``fit`` restores weights and calibration
         calibrate(hypernetwork, built, base, [data.document(index).text for index in range(96)])
         if config.initial:
-            grow_from(Path(config.initial), hypernetwork)
+            hypernetwork.grow_from(HyperNetwork.read(Path(config.initial)))
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)
     synthetic = config.data.replace(docqa=None)
@@ -250,8 +222,7 @@ def train_d2l(
         evaluate=evaluate,
         max_seconds=max_seconds,
         reporter=reporter,
-        mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
-        cpu=base.device.type == "cpu",
+        placement=base.placement,
         described=config.to_dict(),
     )
     return built, hypernetwork, result

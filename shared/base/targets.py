@@ -1,15 +1,17 @@
 """Finds the layers of a causal LM by walking its modules, never by guessed prefixes."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 
 from torch import nn
 
+from shared.config import Config
 from shared.errors import InputError
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Config):
     """One linear layer that a LoRA adapts.
 
     Attributes:
@@ -23,6 +25,47 @@ class Target:
     module: str
     in_features: int
     out_features: int
+
+
+@dataclass(frozen=True)
+class TargetGrid:
+    """Target layers as a grid: the same modules in every adapted block."""
+
+    targets: tuple[Target, ...]
+
+    @cached_property
+    def modules(self) -> list[str]:
+        """Target modules, sorted: their order in all tensors."""
+        return sorted({t.module for t in self.targets})
+
+    @cached_property
+    def layers(self) -> list[int]:
+        """Adapted blocks, in order."""
+        return sorted({t.layer for t in self.targets})
+
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """In and out features by module, the largest over the layers."""
+        return {
+            module: (
+                max(t.in_features for t in self.targets if t.module == module),
+                max(t.out_features for t in self.targets if t.module == module),
+            )
+            for module in self.modules
+        }
+
+    def check(self) -> None:
+        """Refuse what is no grid.
+
+        Raises:
+            InputError: blocks with different modules, or a layer that is listed twice.
+        """
+        modules = set(self.modules)
+        for layer in self.layers:
+            if {t.module for t in self.targets if t.layer == layer} != modules:
+                raise InputError(f"layer {layer} does not have the same target modules as the others")
+        if len(self.targets) != len(self.layers) * len(modules):
+            raise InputError("a target layer is listed twice")
 
 
 @dataclass(frozen=True)
@@ -104,15 +147,15 @@ def check_targets(model: nn.Module, expected: Iterable[Target], base_model: str)
     """Compare a hypernetwork's target layers with a base model's, for one that was imported without its base at hand.
 
     Args:
-        expected: objects with the fields of ``Target``, all target layers of the hypernetwork.
+        expected: all target layers of the hypernetwork.
         base_model: the base model that the hypernetwork names.
 
     Raises:
         InputError: a layer is missing or has another size.
     """
-    wanted = {astuple(target) for target in expected}
-    modules = tuple(sorted({target.module for target in expected}))
-    if {astuple(target) for target in find_targets(model, modules)} != wanted:
+    wanted = set(expected)
+    modules = tuple(sorted({target.module for target in wanted}))
+    if set(find_targets(model, modules)) != wanted:
         raise InputError("the base model has other target layers than the hypernetwork", f"use --base {base_model}")
 
 

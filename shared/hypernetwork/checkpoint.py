@@ -107,45 +107,6 @@ def load_weights(path: Path, module: "nn.Module") -> None:
         module.load_state_dict(load_file(file), strict=False, assign=False)
 
 
-def grow_from(path: Path, module: "nn.Module") -> None:
-    """Start a hypernetwork from another of a different shape: all that fits is taken, the rest stays as it is.
-
-    Tensors with a part per adapted layer go by the number of the layer; of a tensor that has grown, the first part is
-    the old one. Calibration is taken where it has the same shape.
-
-    Raises:
-        InputError: no hypernetwork in ``path``, a damaged file, or one for other modules or another head.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    config, described = module.config, read_checkpoint_config(path).get("hypernetwork", {})
-    targets = described.get("targets", [])
-    same = sorted({t["module"] for t in targets}) == config.modules and described.get("head") == config.head
-    if not same or described.get("feature_size") != config.feature_size:
-        raise InputError(f"{path} cannot start this run: it has other target modules, features or another head")
-    checkpoint_shapes(path)  # says which file is damaged
-    old = {key: tensor for file in _weight_files(path) for key, tensor in load_file(file).items()}
-    old_layers = sorted({t["layer"] for t in targets})
-    shared_layers = [(config.layers.index(n), old_layers.index(n)) for n in old_layers if n in config.layers]
-    with torch.no_grad():
-        for key, tensor in module.state_dict().items():
-            if key not in old or old[key].dim() != tensor.dim():
-                continue
-            source = old[key].to(tensor)
-            if "whitening" in key and source.shape[1:] != tensor.shape[1:]:
-                continue  # its columns are eigenvectors in ascending order: a part of them is no smaller whitening
-            if key == "perceiver.decoder.latents":  # output queries, those of a layer together
-                tensor, source = (
-                    t.view(n, -1, t.shape[-1]) for t, n in ((tensor, len(config.layers)), (source, len(old_layers)))
-                )
-            per_layer = tensor.shape[0] == len(config.layers) and source.shape[0] == len(old_layers)
-            pairs = [(tensor[a], source[b]) for a, b in shared_layers] if per_layer else [(tensor, source)]
-            for into, part in pairs:
-                common = tuple(slice(min(a, b)) for a, b in zip(into.shape, part.shape, strict=True))
-                into[common] = part[common]
-
-
 def _weight_files(path: Path) -> list[Path]:
     index = path / f"{WEIGHTS_FILE}.index.json"
     if index.exists():
@@ -177,7 +138,7 @@ tags:
 
 Trained on: {trained_on}.
 
-Trained with this configuration (`hyperlora train {kind} CONFIG -o RUN`):
+Trained with this configuration (`hyperlora train CONFIG -o RUN`):
 
 ```json
 {config}

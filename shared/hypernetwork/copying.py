@@ -18,9 +18,7 @@ from torch.nn import functional as F
 
 from shared.config import Config
 from shared.errors import InputError
-
-#: Tokens of a word without a space before it that a source holds.
-MAX_PIECES = 3
+from shared.hypernetwork.features import MAX_PIECES, CopySource
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,11 @@ class CopyConfig(Config):
     Attributes:
         modules: target modules that write to the residual stream and get copied values.
         key_size: width in which words are chosen.
-        window: a word is told from others by its own embedding and those of so many neighbours on either side.
+        window: a word is told from others by its own embedding and those of this many neighbours on either side.
         initial_gain: initial length of a copied value; its direction is the word's input embedding.
         initial_sharpness: standard deviation of the initial choosing logits, different for every slot.
         pieces: tokens that a word may be cut into where it begins an answer, with no space before it: " plum" is one
-            token, "pl" and "um" are two. Each of the first so many can be copied, at most ``MAX_PIECES``.
+            token, "pl" and "um" are two. Each of the first ``pieces`` can be copied, at most ``MAX_PIECES``.
         trigger_rank: rank of the map from a chosen word, its neighbours and the token written before it to the row of
             A: when a word is written then follows from what it is (a state that speaks of sport calls for "Sports")
             and from what it continues ("um" behind "pl"). 0 for none: when is up to the latents alone.
@@ -55,30 +53,6 @@ class CopyConfig(Config):
             )
         if not 1 <= self.pieces <= MAX_PIECES:
             raise InputError(f"copy.pieces must be between 1 and {MAX_PIECES}")
-
-
-@dataclass(frozen=True)
-class CopySource:
-    """The words that may be copied, each in ``1 + MAX_PIECES`` forms: as it stands in the text, and the tokens that it
-    is cut into where it begins an answer.
-
-    Attributes:
-        embeddings: input embeddings, (batch, W, forms, hidden_size).
-        before: input embeddings of the token that is written before, zero if there is none, of the same shape.
-        mask: (batch, W, forms) bool, True = a token.
-    """
-
-    embeddings: Tensor
-    before: Tensor
-    mask: Tensor
-
-    def to(self, device: torch.device) -> "CopySource":
-        return CopySource(self.embeddings.to(device), self.before.to(device), self.mask.to(device))
-
-    def with_pieces(self, pieces: int) -> "CopySource":
-        """Without the pieces behind the first so many."""
-        kept = slice(1 + pieces)
-        return CopySource(self.embeddings[:, :, kept], self.before[:, :, kept], self.mask[:, :, kept])
 
 
 @dataclass(frozen=True)

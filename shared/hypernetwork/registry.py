@@ -20,6 +20,11 @@ class HypernetworkEntry:
     path: Path
     config: dict[str, Any]
 
+    @property
+    def base_model(self) -> str:
+        """The base model it was made for."""
+        return self.config["base"]["name_or_path"]
+
 
 def shipped_hypernetworks() -> list[HypernetworkEntry]:
     """The hypernetworks inside the installed packages, ``<package>/pretrained/<name>/``."""
@@ -33,9 +38,7 @@ def shipped_hypernetworks() -> list[HypernetworkEntry]:
     return entries
 
 
-def find_hypernetwork(
-    name: str | None, kind: str | None, *, subfolder: str | None = None, revision: str | None = None
-) -> HypernetworkEntry:
+def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
     """Resolve a shipped name, a local path or a Hub id; ``None`` is the shipped default of that kind.
 
     Raises:
@@ -58,7 +61,7 @@ def find_hypernetwork(
 
         if not is_repo_id(name):
             raise InputError(f"hypernetwork {name} does not exist", "hyperlora hypernet list shows what is installed")
-        path = pull_snapshot(name, revision=revision, subfolder=subfolder)
+        path = pull_snapshot(name)
     config = read_checkpoint_config(path)
     if kind is not None and config["kind"] != kind:
         raise InputError(

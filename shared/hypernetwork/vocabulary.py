@@ -9,7 +9,7 @@ from torch import Tensor
 from shared.base.device import choose_placement
 from shared.base.model import BaseModel, load_base_model, local_source
 from shared.config import read_json
-from shared.hypernetwork.copying import MAX_PIECES, CopySource
+from shared.hypernetwork.features import MAX_PIECES, CopySource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,10 +10,7 @@ before version 1.6); opcodes: CPython's pickletools.
 
 import io
 import pickletools
-import struct
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
@@ -233,28 +230,3 @@ def _storage(pid: Any) -> StorageRef:
     if not isinstance(kind, Global) or kind.name not in STORAGES or type(key) is not str or type(numel) is not int:
         raise _Refused("a persistent id that is no storage")
     return StorageRef(key, STORAGES[kind.name], numel)
-
-
-def read_torch_file(path: Path) -> dict[str, Any]:
-    """The top-level dictionary of a ``torch.save`` file; ``_orig_mod.`` of compiled modules is taken off its keys.
-
-    Its values are tensors (views of the mapped file: no memory but what is used), strings, numbers, containers and
-    ``Record``; tensors inside a record stay ``TensorRef``.
-
-    Raises:
-        InputError: no such file, another format, a damaged or hostile one.
-    """
-    from shared.importing.torch_file import open_torch_file
-
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", "give the checkpoint's file or folder")
-    if path.stat().st_size < 16:
-        raise InputError(f"{path} is no checkpoint: it is almost empty", "get the file again")
-    try:
-        top, storages = open_torch_file(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as error:
-        text = " ".join(str(error).split())[:120]
-        raise InputError(f"{path} is damaged ({text})", "get the file again") from None
-    if type(top) is not dict:
-        raise InputError(f"{path} holds a {type(top).__name__}, not named tensors", "give a checkpoint's state dict")
-    return storages.materialise(top)

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.base.model import BaseModelSpec, describe_base, local_source
-from shared.base.targets import Target, find_targets
 from shared.errors import InputError
-from shared.lora.card import command_line, library_versions
+from shared.provenance import command_line, library_versions
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    pass
 
 D2L_FILE, T2L_FILE = "pytorch_model.bin", "hypermod.pt"
 T2L_ARGUMENTS, T2L_ADAPTER = "args.yaml", "adapter_config.json"
 # Far above any model, and low enough that an outline of the network is made in seconds.
-MAX_LAYERS, MAX_MODULES, MAX_BLOCKS = 512, 32, 128
+MAX_MODULES, MAX_BLOCKS = 32, 128
 _ATTENTION = re.compile(r"(q|k|v|o|qkv)_proj")
 _READS_HIDDEN, _WRITES_HIDDEN = re.compile(r"(q|k|v|qkv|gate|up|gate_up)_proj"), re.compile(r"(o|down)_proj")
 LICENCES = {
@@ -54,57 +52,6 @@ class PublishedSource:
             with file.open("rb") as handle:
                 sums[file.name] = hashlib.file_digest(handle, "sha256").hexdigest()
         return sums
-
-
-@dataclass(frozen=True)
-class BaseArchitecture:
-    """A base model's architecture without its weights.
-
-    Attributes:
-        spec: its identity.
-        model: on the meta device.
-    """
-
-    spec: BaseModelSpec
-    model: "PreTrainedModel"
-
-    def check_targets(self, sizes: dict[str, tuple[int, int]]) -> list[Target]:
-        """The target layers, if each module has the given in and out features.
-
-        Raises:
-            InputError: the base has no such modules, or of another size.
-        """
-        targets = find_targets(self.model, tuple(sizes))
-        for target in targets:
-            if (target.in_features, target.out_features) != sizes[target.module]:
-                raise InputError(
-                    f"the hypernetwork's {target.module} is {sizes[target.module]}, that of {self.spec.name_or_path} "
-                    f"is {(target.in_features, target.out_features)}",
-                    "give the --base that the hypernetwork was trained for",
-                )
-        return targets
-
-
-def read_architecture(name_or_path: str) -> BaseArchitecture:
-    """Read a base model's configuration and lay its modules out on the meta device: no weights, no memory.
-
-    Raises:
-        InputError: no such model, or not a causal language model.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    try:
-        config = AutoConfig.from_pretrained(local_source(name_or_path), trust_remote_code=False)
-        depth = getattr(config.get_text_config(), "num_hidden_layers", 0)
-        if depth > MAX_LAYERS:
-            raise InputError(f"{name_or_path} states {depth} layers", f"at most {MAX_LAYERS} are read")
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise InputError(f"cannot read the base model {name_or_path}", text) from error
-    return BaseArchitecture(describe_base(model, name_or_path, getattr(config, "_commit_hash", None)), model)
 
 
 def find_published(source: str, *, subfolder: str | None = None, revision: str | None = None) -> PublishedSource:

@@ -95,6 +95,29 @@ def _short(size: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in size[:8]) + (" ..." if len(size) > 8 else "")
 
 
+def read_torch_file(path: Path) -> dict[str, Any]:
+    """The top-level dictionary of a ``torch.save`` file; ``_orig_mod.`` of compiled modules is taken off its keys.
+
+    Its values are tensors (views of the mapped file: no memory but what is used), strings, numbers, containers and
+    ``Record``; tensors inside a record stay ``TensorRef``.
+
+    Raises:
+        InputError: no such file, another format, a damaged or hostile one.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", "give the checkpoint's file or folder")
+    if path.stat().st_size < 16:
+        raise InputError(f"{path} is no checkpoint: it is almost empty", "get the file again")
+    try:
+        top, storages = open_torch_file(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, struct.error) as error:
+        text = " ".join(str(error).split())[:120]
+        raise InputError(f"{path} is damaged ({text})", "get the file again") from None
+    if type(top) is not dict:
+        raise InputError(f"{path} holds a {type(top).__name__}, not named tensors", "give a checkpoint's state dict")
+    return storages.materialise(top)
+
+
 def open_torch_file(path: Path) -> tuple[Any, Storages]:
     """The pickle's content as inert data, and where the storages are.
 

@@ -1,17 +1,14 @@
 """Adapters as users get them: written with a model card and provenance."""
 
-import functools
-import platform
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from shared.base.model import BaseModelSpec
 from shared.lora.adapter import adapter_config, write_adapter
 from shared.lora.weights import LoraWeights
+from shared.provenance import command_line, library_versions
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
@@ -74,8 +71,12 @@ _LEAK = """> **Warning.** These weights were made from a document and can reveal
 
 
 @dataclass(frozen=True)
-class AdapterResult:
-    """What a generation command reports."""
+class WrittenAdapter:
+    """What is reported of an adapter that was written.
+
+    Attributes:
+        bytes: size of the weights.
+    """
 
     adapter: str
     base_model: str
@@ -83,34 +84,9 @@ class AdapterResult:
     rank: int
     target_modules: list[str]
     bytes: int
-    tokens: int
-    chunks: int
-    seconds: dict[str, float]
-    energy_kept: float = 1.0
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
-@functools.cache
-def library_versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("hyperlora", "torch", "transformers", "peft"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def command_line() -> str:
-    """The command that is running, for cards and provenance."""
-    import shlex
-
-    program = Path(sys.argv[0]).name or "python"
-    return shlex.join([program, *sys.argv[1:]])
-
-
-def publish_adapter(
+def save_adapter(
     path: Path,
     weights: LoraWeights,
     *,
@@ -122,13 +98,17 @@ def publish_adapter(
     dtype: str,
     question_system: str | None = None,
     force: bool = False,
-) -> int:
-    """Write an adapter directory with its card and provenance; returns the size of the weights in bytes.
+) -> WrittenAdapter:
+    """Write an adapter directory with its card and provenance, whole or not at all.
 
     Args:
         kind: ``d2l`` or ``t2l``, or ``multitask`` for one that was trained itself.
         source: what the adapter was made from, as it goes into ``provenance.json``.
         question_system: system message that questions to this adapter need, if it is not the template's own.
+
+    Raises:
+        InputError: ``path`` exists and ``force`` is off.
+        HyperLoraError: the disk cannot be written.
     """
     import torch
 
@@ -168,4 +148,5 @@ def publish_adapter(
         command=provenance["command"],
         vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
     )
-    return write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
+    size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
+    return WrittenAdapter(str(path), base.name_or_path, hypernetwork, weights.r, config["target_modules"], size)

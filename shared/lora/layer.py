@@ -41,8 +41,8 @@ class LoraLinear(nn.Module):
 
 
 @contextmanager
-def apply_lora(model: nn.Module, weights: LoraWeights, rows: Sequence[int] | None = None) -> Iterator[None]:
-    """Put LoRA weights into a model for the duration of the block.
+def apply_lora(model: nn.Module, weights: LoraWeights | None, rows: Sequence[int] | None = None) -> Iterator[None]:
+    """Put LoRA weights into a model for the duration of the block; with ``None`` the model stays as it is.
 
     Batched weights of size n apply sample by sample to inputs of batch size n; with ``rows``, n numbers, the i-th
     weights apply to the next ``rows[i]`` samples of an input of batch size ``sum(rows)``. The result is the same, bit
@@ -53,7 +53,7 @@ def apply_lora(model: nn.Module, weights: LoraWeights, rows: Sequence[int] | Non
     """
     replaced: list[tuple[nn.Module, str, nn.Module]] = []
     try:
-        for name, factors in weights.items():
+        for name, factors in (weights or {}).items():
             parent_name, _, leaf = name.rpartition(".")
             try:
                 parent = model.get_submodule(parent_name)

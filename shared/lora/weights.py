@@ -125,22 +125,6 @@ class LoraWeights(Mapping[str, LoraFactors]):
         """One unbatched ``LoraWeights`` per sample of the batch."""
         return [self._map(lambda f, i=i: LoraFactors(f.lora_A[i], f.lora_B[i])) for i in range(self.batch_size or 0)]
 
-    def group(self, num_groups: int) -> "LoraWeights":
-        """Concatenate neighbouring samples along the rank.
-
-        A batch of ``num_groups * n`` chunks becomes a batch of ``num_groups`` with rank ``n * r``: the update of
-        each group is the sum of its chunks' updates.
-        """
-
-        def merge(f: LoraFactors) -> LoraFactors:
-            batch, r, in_features = f.lora_A.shape
-            n = batch // num_groups
-            lora_A = f.lora_A.reshape(num_groups, n * r, in_features)
-            lora_B = f.lora_B.reshape(num_groups, n, -1, r).transpose(1, 2).reshape(num_groups, -1, n * r)
-            return LoraFactors(lora_A, lora_B)
-
-        return self._map(merge)
-
     @staticmethod
     def concat(parts: Sequence["LoraWeights"]) -> "LoraWeights":
         """Join along the rank: the update is the sum of the parts' updates.

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from shared.base.device import Placement
 from shared.config import Config, read_json
 from shared.errors import HyperLoraError, InputError
 from shared.paths import whole_directory
@@ -24,7 +25,7 @@ class TrainingConfig(Config):
     Attributes:
         max_steps: optimizer steps of the whole run; the cosine schedule ends there.
         lr, min_lr_share: peak rate, and the share of it at the end.
-        gain_lr_factor: rate of parameters named ``log_gain``, ``log_ridge`` and ``mix``, relative to ``lr``.
+        gain_lr_factor: rate of the module's ``gain_parameters``, relative to ``lr``.
         accumulation: batches per optimizer step.
         bf16: autocast the hypernetwork to bf16.
         workers: processes that prepare batches ahead.
@@ -33,11 +34,11 @@ class TrainingConfig(Config):
     max_steps: int = 1000
     lr: float = 1e-3
     min_lr_share: float = 0.05
-    gain_lr_factor: float = 5.0
+    gain_lr_factor: float = 10.0
     beta1: float = 0.9
     beta2: float = 0.98
     weight_decay: float = 0.01
-    warmup_steps: int = 30
+    warmup_steps: int = 20
     clip: float = 1.0
     accumulation: int = 1
     bf16: bool = True
@@ -117,8 +118,7 @@ def fit(
     *,
     evaluate: Callable[[], Mapping[str, float]] | None = None,
     max_seconds: float | None = None,
-    mixed_precision: Literal["no", "bf16"] = "no",
-    cpu: bool = False,
+    placement: Placement | None = None,
     reporter: Reporter | None = None,
     described: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
@@ -126,8 +126,10 @@ def fit(
 
     Args:
         module: called with a batch; returns a dict of scalar tensors with the key ``loss``.
-        trainable: the part of ``module`` that is trained and saved (frozen weights never are).
+        trainable: the part of ``module`` that is trained and saved (frozen weights never are). If it has a method
+            ``gain_parameters``, those learn at a rate of their own and do not decay.
         make_batch: batch number i, a pure function of i.
+        placement: where the frozen base model is; bf16 there lets ``config.bf16`` autocast. Anywhere by default.
         evaluate: metrics on held-out data, at every ``eval_every`` steps and at the end.
         described: the whole configuration of the run, by part; by default ``config`` as ``training``. A run goes on
             under the same one only.
@@ -138,7 +140,12 @@ def fit(
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(gradient_accumulation_steps=config.accumulation, mixed_precision=mixed_precision, cpu=cpu)
+    bf16 = config.bf16 and placement is not None and placement.dtype == torch.bfloat16
+    accelerator = Accelerator(
+        gradient_accumulation_steps=config.accumulation,
+        mixed_precision="bf16" if bf16 else "no",
+        cpu=placement is not None and placement.device.type == "cpu",
+    )
     if reporter is None or not accelerator.is_main_process:
         reporter = SilentReporter()
     torch.manual_seed(config.seed + accelerator.process_index)
@@ -229,10 +236,11 @@ def fit(
 def _parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
     """Matrices decay; norms, biases and gains do not; gains learn faster."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in module.named_parameters():
+    gains = {id(parameter) for parameter in getattr(module, "gain_parameters", list)()}
+    for parameter in module.parameters():
         if not parameter.requires_grad:
             continue
-        gain = name.endswith(("log_gain", "log_ridge", "mix"))
+        gain = id(parameter) in gains
         decay = config.weight_decay if parameter.dim() > 1 and not gain else 0.0
         groups.setdefault((config.lr * (config.gain_lr_factor if gain else 1.0), decay), []).append(parameter)
     return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]

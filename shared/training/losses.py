@@ -5,7 +5,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from shared.base.model import BaseModel
-from shared.lora.weights import LoraWeights
 
 IGNORE = -100
 
@@ -64,15 +63,3 @@ def distillation_loss(student_logits: Tensor, teacher_logits: Tensor, top_k: int
         return torch.cat([log_probs, rest], dim=-1)
 
     return F.kl_div(with_rest(student), with_rest(top), log_target=True, reduction="batchmean")
-
-
-def l1_loss(weights: LoraWeights) -> Tensor:
-    """Mean absolute value of all generated factors."""
-    total = sum(f.lora_A.abs().sum() + f.lora_B.abs().sum() for f in weights.values())
-    return total / weights.num_parameters
-
-
-def l2_loss(weights: LoraWeights) -> Tensor:
-    """Mean square of all generated factors."""
-    total = sum(f.lora_A.square().sum() + f.lora_B.square().sum() for f in weights.values())
-    return total / weights.num_parameters

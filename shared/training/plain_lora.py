@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from shared.base.model import BaseModel
+from shared.base.targets import Target
 from shared.errors import InputError
-from shared.hypernetwork.network import TargetConfig
 from shared.lora.weights import LoraFactors, LoraWeights
 
 WARMUP_STEPS = 10
 
 
-def empty_lora(targets: Sequence[TargetConfig], r: int, seed: int = 0) -> LoraWeights:
+def empty_lora(targets: Sequence[Target], r: int, seed: int = 0) -> LoraWeights:
     """Factors of rank ``r`` for some layers, without effect: A random, B zero (Hu et al. 2021)."""
     generator = torch.Generator().manual_seed(seed)
     return LoraWeights(
@@ -43,7 +43,7 @@ def train_lora(
     Args:
         initial: factors to start from; they stay as they are.
         loss: of one step, called with the factors in the base model's dtype; it draws its own batch.
-        max_seconds: stop after so long.
+        max_seconds: stop after this time.
 
     Returns:
         The trained factors on the CPU, and the loss before each step.
@@ -76,7 +76,7 @@ class PlainLora(nn.Module):
         scaling: factor on the update, as of a hypernetwork's.
     """
 
-    def __init__(self, targets: Sequence[TargetConfig], r: int, scaling: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, targets: Sequence[Target], r: int, scaling: float = 1.0, seed: int = 0) -> None:
         super().__init__()
         self.names, self.scaling = [t.name for t in targets], scaling
         initial = empty_lora(targets, r, seed)
@@ -88,7 +88,7 @@ class PlainLora(nn.Module):
         """Take the factors of an adapter for the same layers and rank.
 
         Raises:
-            InputError: others.
+            InputError: the adapter has other layers or another rank.
         """
         if set(weights) != set(self.names) or weights.r != self.lora_A[0].shape[0]:
             raise InputError("the adapter to start from has other layers or another rank than this run")

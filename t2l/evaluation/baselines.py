@@ -8,15 +8,14 @@ import torch
 
 from shared.base.chat import Message
 from shared.base.model import BaseModel
+from shared.base.targets import Target
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.network import TargetConfig
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.training.losses import logits_at, row_losses
 from shared.training.plain_lora import empty_lora, train_lora
-from t2l.tasks import Example, Task, group_key, user_message
-from t2l.training.batches import example_rows
+from t2l.tasks import Example, Task, example_rows, group_key, user_message
 
 NUM_SHOTS = 3
 #: Words that say nothing about a task.
@@ -75,7 +74,7 @@ class OracleConfig(Config):
 
 def train_oracle(
     base: BaseModel,
-    targets: Sequence[TargetConfig],
+    targets: Sequence[Target],
     r: int,
     examples: Sequence[Example],
     config: OracleConfig,

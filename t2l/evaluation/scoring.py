@@ -1,7 +1,6 @@
 """Scores one task in one setting: greedy answers, and the likelihoods of a closed set of labels."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,13 +9,10 @@ from torch import Tensor
 
 from shared.base.chat import GenerationConfig, Message, chat_ids, generate, pad_batch
 from shared.base.model import BaseModel
-from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import output_match, rouge_l
-from shared.training.losses import logits_at, row_losses
-from t2l.tasks import Example, Task, user_message
-from t2l.training.batches import example_rows, output_ids
+from t2l.tasks import Example, Task, output_ids
 
 MAX_NEW_TOKENS = 64
 #: Tokens beyond the longest right answer: enough for an article or a full stop, which the metrics forgive.
@@ -53,7 +49,7 @@ def score_examples(
     scores, right = [0.0] * len(examples), [0.0] * len(examples)
     # Inputs of similar length together, so that little of a batch is padding.
     ordered = sorted(range(len(examples)), key=lambda i: len(prompts[i]))
-    with nullcontext() if setting.lora is None else apply_lora(base.model, setting.lora):
+    with apply_lora(base.model, setting.lora):
         for start in range(0, len(ordered), batch_size):
             part = ordered[start : start + batch_size]
             batch = [prompts[i] for i in part]
@@ -105,34 +101,3 @@ def label_log_likelihoods(base: BaseModel, prompts: list[list[int]], labels: lis
     ).logits
     picked = rest.float().log_softmax(-1).gather(-1, targets[:, 1:].repeat(n, 1)[..., None])[..., 0]
     return (first + (picked * target_mask[:, 1:].repeat(n, 1)).sum(1).view(n, count)).cpu()
-
-
-@torch.no_grad()
-def example_losses(
-    base: BaseModel, examples: Sequence[Example], lora: LoraWeights | None, batch_size: int = 16
-) -> list[float]:
-    """Negative log likelihood of each example's output behind its input, in nats per token, in their order.
-
-    Args:
-        lora: unbatched, or ``None`` for the plain base model.
-
-    Raises:
-        InputError: an example that does not fit the model's window.
-    """
-    lengths = [len(chat_ids(base, user_message(e.input))) + len(output_ids(base, e.output)) for e in examples]
-    if max(lengths) > base.context_window:
-        raise InputError(
-            f"example {lengths.index(max(lengths)) + 1} has {max(lengths)} tokens, the window {base.context_window}",
-            "leave it out or shorten it",
-        )
-    losses = [0.0] * len(examples)
-    ordered = sorted(range(len(examples)), key=lambda i: lengths[i])
-    with nullcontext() if lora is None else apply_lora(base.model, lora.to(base.device, base.placement.dtype)):
-        for start in range(0, len(ordered), batch_size):
-            part = ordered[start : start + batch_size]
-            rows = example_rows(base, [examples[i] for i in part], base.context_window)
-            ids, mask, targets = (t.to(base.device) for t in rows)
-            found = row_losses(logits_at(base, ids, mask, targets), ids, targets)
-            for i, loss in zip(part, found.tolist(), strict=True):
-                losses[i] = loss
-    return losses

@@ -1,24 +1,22 @@
 """Does the description make the model do the task? Adapters against prompts, other LoRAs and wrong descriptions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+
+import torch
 
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
 from shared.lora.weights import LoraWeights
-from shared.metrics import mean, provenance
+from shared.metrics import mean
 from t2l.evaluation.baselines import NUM_SHOTS, OracleConfig, few_shot_messages, other_task, random_text, train_oracle
 from t2l.evaluation.bootstrap import Bootstrap, Interval
 from t2l.evaluation.scoring import ExampleScores, Setting, score_examples
 from t2l.model import T2LModel
 from t2l.tasks import Example, Task, user_message
-
-if TYPE_CHECKING:
-    from t2l.encoder import TextEncoder
 
 #: The adapter minus each of these, as far as measured.
 COMPARED = ("base+description", "base+3 examples", "multitask", "other", "random")
@@ -33,7 +31,7 @@ class TasksEvalConfig(Config):
         limit: test examples per task.
         descriptions: held-out descriptions per task; scores are means over them.
         max_input_tokens: longer inputs are left out.
-        oracle: so many tasks also get a LoRA trained on their own examples, in the way of ``oracle_training``.
+        oracle: this many tasks also get a LoRA trained on their own examples, in the way of ``oracle_training``.
         resamples: of the bootstrap.
     """
 
@@ -65,10 +63,6 @@ class TasksResult:
     modes: dict[str, dict[str, Interval | None]]
     differences: dict[str, dict[str, Interval | None]]
     examples: int
-    provenance: dict[str, object]
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -94,14 +88,12 @@ class _Measured:
 
 def evaluate_tasks(
     model: T2LModel,
-    encoder: "TextEncoder",
     base: BaseModel,
     tasks: Sequence[Task],
     config: TasksEvalConfig | None = None,
     *,
     pool: Sequence[Task] | None = None,
     multitask: LoraWeights | None = None,
-    facts: dict[str, object] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> TasksResult:
     """Score the test examples of each task in every mode.
@@ -123,7 +115,7 @@ def evaluate_tasks(
     for number, task in enumerate(tasks):
         shots, examples = choose_examples(base, task, config)
         if examples:
-            settings = _settings(model, encoder, base, task, shots, pool or tasks, config)
+            settings = _settings(model, task, shots, pool or tasks, config, base.device)
             if multitask:
                 settings["multitask"] = [Setting(multitask, user_message)]
             if task.name in oracles:
@@ -138,7 +130,7 @@ def evaluate_tasks(
             on_progress(number + 1, len(tasks))
     if not measured:
         raise InputError("no task has an example that is short enough", "raise --max-input-tokens")
-    return _summary(measured, config, provenance(base_model=base.spec.to_dict(), **config.to_dict(), **(facts or {})))
+    return _summary(measured, config)
 
 
 def choose_examples(base: BaseModel, task: Task, config: TasksEvalConfig) -> tuple[list[Example], list[Example]]:
@@ -165,18 +157,17 @@ def choose_examples(base: BaseModel, task: Task, config: TasksEvalConfig) -> tup
 
 def _settings(
     model: T2LModel,
-    encoder: "TextEncoder",
-    base: BaseModel,
     task: Task,
     shots: Sequence[Example],
     pool: Sequence[Task],
     config: TasksEvalConfig,
+    device: torch.device,
 ) -> dict[str, list[Setting]]:
     """Settings by mode; several where a mode depends on the description."""
     texts = task.held_out_descriptions[: config.descriptions]
     others = other_task(task, pool).held_out_descriptions[: config.descriptions]
-    generated = model.generate(encoder, [*texts, *others, random_text(f"{config.seed}/{task.name}")])
-    adapters = [Setting(weights.to(base.device), user_message) for weights in generated]
+    generated = model.generate([*texts, *others, random_text(f"{config.seed}/{task.name}")])
+    adapters = [Setting(lora.weights.to(device), user_message) for lora in generated]
     return {
         "base": [Setting(None, user_message)],
         "base+description": [Setting(None, partial(_described, text)) for text in texts],
@@ -212,7 +203,7 @@ def _averaged(scores: Sequence[ExampleScores]) -> ExampleScores:
     return ExampleScores(average([s.score for s in scores]), average(labels) if labels else None)
 
 
-def _summary(measured: list[_Measured], config: TasksEvalConfig, facts: dict[str, object]) -> TasksResult:
+def _summary(measured: list[_Measured], config: TasksEvalConfig) -> TasksResult:
     """Means over tasks with bootstrap intervals; a mode of some tasks only (the oracle) is compared on those."""
     modes = list(dict.fromkeys(mode for m in measured for mode in m.modes))
     tables: dict[str, dict[str, dict[str, float | None]]] = {
@@ -248,5 +239,4 @@ def _summary(measured: list[_Measured], config: TasksEvalConfig, facts: dict[str
         modes={mode: {metric: interval(metric, mode) for metric in METRICS} for mode in modes},
         differences={f"{a} - {b}": {metric: interval(metric, a, b) for metric in METRICS} for a, b in pairs},
         examples=sum(len(m.outputs) for m in measured),
-        provenance=facts,
     )

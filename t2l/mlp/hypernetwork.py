@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shared.base.targets import Target
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.network import ContextFeatures, TargetConfig
+from shared.hypernetwork.features import ContextFeatures
 from shared.lora.weights import LoraFactors, LoraWeights
 from t2l.mlp.task_encoders import TASK_ENCODERS
 
@@ -44,7 +45,7 @@ class MLPHyperNetworkConfig(Config):
         scaling: factor on the update, the published ``lora_alpha / sqrt(r)``.
     """
 
-    targets: tuple[TargetConfig, ...]
+    targets: tuple[Target, ...]
     r: int
     feature_size: int
     latent_size: int
@@ -175,9 +176,9 @@ class MLPHyperNetwork(nn.Module):
             }
         )
 
-    def combine(self, chunks: LoraWeights, num_contexts: int = 1) -> LoraWeights:
-        """Join neighbouring samples along the rank into ``num_contexts``; the offset is in them already."""
-        return chunks.group(num_contexts)
+    def write(self, features: ContextFeatures) -> LoraWeights:
+        """As ``HyperNetwork.write``; the offset is in the weights already."""
+        return self(features)
 
     def _from_split_head(self, state: Tensor, module: str) -> tuple[Tensor, Tensor]:
         """state (batch, layers, width) -> A (batch, layers, r, in) and B (batch, layers, r, out) of one head output."""

@@ -20,7 +20,7 @@ def procedural_tasks(
     """Training tasks, the same for the same arguments.
 
     Args:
-        count: so many, spread over the kinds of tasks; all if None.
+        count: number of tasks, spread over the kinds of tasks; all if None.
         examples, test_examples: per task, at most (few inputs are known for some, such as countries).
     """
     return _tasks("train", count, seed, examples, test_examples)

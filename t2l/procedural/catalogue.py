@@ -60,11 +60,6 @@ def plans(seed: int) -> tuple[Plan, ...]:
     return (*_operation_plans(seed, wording), *_choice_plans(seed, wording))
 
 
-def category(kind: str) -> str:
-    """The category of a task kind."""
-    return next(part.category for part in (*OPERATIONS, *CHOICES) if part.kind == kind)
-
-
 def _operation_plans(seed: int, wording: Wording) -> Iterator[Plan]:
     turn = 0
     for operation in OPERATIONS:

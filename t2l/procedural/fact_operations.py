@@ -104,6 +104,5 @@ _ROWS = (
 
 #: Operations that need common knowledge.
 FACT_OPERATIONS: tuple[Operation, ...] = tuple(
-    operation(kind, "knowledge", sources, apply, actions, results, form)
-    for kind, sources, apply, form, actions, results in _ROWS
+    operation(kind, sources, apply, actions, results, form) for kind, sources, apply, form, actions, results in _ROWS
 )

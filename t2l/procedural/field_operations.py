@@ -202,6 +202,5 @@ _ROWS = (
 
 #: Operations on the fields of records.
 FIELD_OPERATIONS: tuple[Operation, ...] = tuple(
-    operation(kind, "extraction", sources, apply, actions, results, form)
-    for kind, sources, apply, form, actions, results in _ROWS
+    operation(kind, sources, apply, actions, results, form) for kind, sources, apply, form, actions, results in _ROWS
 )

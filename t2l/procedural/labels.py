@@ -257,6 +257,6 @@ _ROWS = (
 
 #: All choices.
 CHOICES: tuple[Choice, ...] = tuple(
-    choice(kind, "classification", sources, classify, what, conditions, labels)
+    choice(kind, sources, classify, what, conditions, labels)
     for kind, sources, classify, what, conditions, labels in _ROWS
 )

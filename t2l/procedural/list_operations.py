@@ -188,6 +188,5 @@ _ROWS = (
 
 #: Operations on lists; ``relist`` makes sense only in a format of its own.
 LIST_OPERATIONS: tuple[Operation, ...] = tuple(
-    operation(kind, "list", sources, apply, actions, results, form)
-    for kind, sources, apply, form, actions, results in _ROWS
+    operation(kind, sources, apply, actions, results, form) for kind, sources, apply, form, actions, results in _ROWS
 )

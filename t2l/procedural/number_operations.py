@@ -235,6 +235,5 @@ _ROWS = (
 
 #: Operations on numbers, dates, times and units.
 NUMBER_OPERATIONS: tuple[Operation, ...] = tuple(
-    operation(kind, "numbers and dates", sources, apply, actions, results, form)
-    for kind, sources, apply, form, actions, results in _ROWS
+    operation(kind, sources, apply, actions, results, form) for kind, sources, apply, form, actions, results in _ROWS
 )

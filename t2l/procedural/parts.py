@@ -64,7 +64,6 @@ class Operation:
     """
 
     kind: str
-    category: str
     sources: tuple[str, ...]
     apply: Callable[[Sample], str | list[str] | None]
     actions: Phrases
@@ -91,7 +90,6 @@ class Choice:
     """
 
     kind: str
-    category: str
     sources: tuple[str, ...]
     classify: Callable[[Sample], int | None]
     what: Phrases
@@ -99,19 +97,13 @@ class Choice:
     label_sets: tuple[LabelSet, ...]
 
 
-def operation(
-    kind: str, category: str, sources: str, apply: Callable, actions: str, results: str, form: str = "text"
-) -> Operation:
+def operation(kind: str, sources: str, apply: Callable, actions: str, results: str, form: str = "text") -> Operation:
     """An operation from a row of a table, see ``phrases``; ``sources`` are separated by spaces."""
-    return Operation(kind, category, tuple(sources.split()), apply, phrases(actions), phrases(results), form)
+    return Operation(kind, tuple(sources.split()), apply, phrases(actions), phrases(results), form)
 
 
-def choice(
-    kind: str, category: str, sources: str, classify: Callable, what: str, conditions: list[str], labels: list[str]
-) -> Choice:
+def choice(kind: str, sources: str, classify: Callable, what: str, conditions: list[str], labels: list[str]) -> Choice:
     """A choice from a row of a table; ``labels`` are like ``good/bad``, or ``?yes/no`` if they need explaining."""
     sets = tuple(LabelSet(tuple(text.lstrip("?").split("/")), not text.startswith("?")) for text in labels)
     assert all(len(label_set.words) == len(conditions) for label_set in sets), kind
-    return Choice(
-        kind, category, tuple(sources.split()), classify, phrases(what), tuple(map(phrases, conditions)), sets
-    )
+    return Choice(kind, tuple(sources.split()), classify, phrases(what), tuple(map(phrases, conditions)), sets)

@@ -73,7 +73,7 @@ def relabelled_tasks(
 
     Args:
         real: tasks of which the publishable training ones with two labels are relabelled, and texts are sorted.
-        count: so many; all if None.
+        count: number of tasks; all if None.
         examples, test_examples: per task, at most.
     """
     wording, pools = Wording(), Pools(seed, examples, test_examples)
@@ -144,7 +144,7 @@ def _sorting_plans(seed: int, wording: Wording, real: Sequence[Task]) -> Iterato
         kinds = rng.sample(sorted(members), rng.choice((2, 3, 3, 4, 4, 5, 6)))
         source = _mixed(f"mix{mix}", rng.choice(_MIX_THINGS), [members[kind] for kind in kinds])
         conditions = tuple(phrases(f"it is a {k}; the {{thing}} is a {k} || a {k} is given") for k in kinds)
-        choice = Choice("sort_texts", "classification", (), lambda s: s.value, _KIND, conditions, ())
+        choice = Choice("sort_texts", (), lambda s: s.value, _KIND, conditions, ())
         for number in range(_SETS_PER_MIX):
             name = f"{FAMILY}-{choice.kind}-{source.name}-words{number}"
             if number % 2:
@@ -181,7 +181,7 @@ def _topic_plans(
                 label_words = [style(rng.choice(topic.names)) for topic in chosen]
             else:
                 label_words = random_words(rng, len(chosen))
-            choice = Choice(f"sort_by_{kind}", "classification", (), lambda s: s.value, asked, conditions, ())
+            choice = Choice(f"sort_by_{kind}", (), lambda s: s.value, asked, conditions, ())
             name = f"{FAMILY}-{choice.kind}-{source.name}-words{number}"
             yield _plan(name, choice, source, LabelSet(tuple(label_words), plain), seed, wording)
 
@@ -189,7 +189,7 @@ def _topic_plans(
 def _grade_plans(seed: int, wording: Wording) -> Iterator[Plan]:
     """Reviews to be graded on several scales of five."""
     conditions = tuple(phrases(f"it was {grade}; the writer found it {grade}") for grade in _GRADES)
-    choice = Choice("grade", "classification", (), lambda s: s.value, _GRADE, conditions, ())
+    choice = Choice("grade", (), lambda s: s.value, _GRADE, conditions, ())
     for number, labels in enumerate(GRADE_LABELS):
         name = f"{FAMILY}-{choice.kind}-{GRADED_REVIEW.name}-words{number}"
         yield _plan(name, choice, GRADED_REVIEW, LabelSet(tuple(labels.split("/")), plain=True), seed, wording)
@@ -197,7 +197,7 @@ def _grade_plans(seed: int, wording: Wording) -> Iterator[Plan]:
 
 def _opinion_plans(seed: int, wording: Wording) -> Iterator[Plan]:
     """Short opinions to be judged, in all words for it and in random ones."""
-    choice = Choice("opinion", "classification", (), lambda s: s.value, _VERDICT, _VERDICT_CONDITIONS, ())
+    choice = Choice("opinion", (), lambda s: s.value, _VERDICT, _VERDICT_CONDITIONS, ())
     num_plain = _SETS_PER_VERDICT * len(_VERDICTS)
     for number in range(num_plain + 3 * _SETS_PER_TASK):
         name = f"{FAMILY}-{choice.kind}-{OPINION.name}-words{number}"

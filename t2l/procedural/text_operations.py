@@ -168,6 +168,5 @@ _ROWS = (
 
 #: Operations on texts; ``verbatim`` ones have the plain format only.
 TEXT_OPERATIONS: tuple[Operation, ...] = tuple(
-    operation(kind, "text", sources, apply, actions, results, form)
-    for kind, sources, apply, form, actions, results in _ROWS
+    operation(kind, sources, apply, actions, results, form) for kind, sources, apply, form, actions, results in _ROWS
 )

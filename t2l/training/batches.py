@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from shared.base.chat import chat_ids, pad_answers
+from shared.base.chat import chat_ids
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.network import ContextFeatures
+from shared.hypernetwork.features import ContextFeatures
 from t2l.encoder import DescriptionCache
-from t2l.tasks import Example, Task, group_key, user_message
+from t2l.tasks import Example, Task, example_rows, group_key, user_message
 
 
 @dataclass(frozen=True)
@@ -22,33 +22,34 @@ class T2LDataConfig(Config):
     """What a training step consists of.
 
     Attributes:
-        tasks: directory of tasks; only the ``PUBLISHABLE`` families of its training split are used.
-        procedural: so many tasks of ``t2l.procedural`` besides.
-        relabelled: so many label tasks whose label words are random (``t2l.procedural.relabelling``) besides; they
-            count as procedural.
+        tasks: directory of tasks, of which only the ``PUBLISHABLE`` families of its training split are used; ``None``:
+            generated tasks alone.
+        procedural: number of generated tasks (``t2l.procedural``).
+        relabelled: number of label tasks whose label words are random (``t2l.procedural.relabelling``); they count as
+            procedural.
         procedural_descriptions: training descriptions that are used of each of those, at most.
         procedural_share: share of a step's tasks that are procedural.
-        tasks_per_step, examples_per_task: one description of each task, so many examples of each.
-        family_group: tasks are drawn in groups of so many that share their inputs (one family, or one procedural
+        tasks_per_step, examples_per_task: one description of each task, and how many examples of each.
+        family_group: tasks are drawn in groups of this many that share their inputs (one family, or one procedural
             source), and get the same inputs where they have them in common: then only the description can tell their
             outputs apart.
         max_input_tokens, max_output_tokens: longer examples are left out (outputs: cut).
-        descriptions: safetensors file of encoded descriptions; made if it lacks any.
+        descriptions: safetensors file of encoded descriptions, made if it lacks any; in the run's directory by default.
         embedding_noise: standard deviation of the noise on the features, which have unit root mean square.
     """
 
-    tasks: str = "tasks"
-    procedural: int = 0
+    tasks: str | None = None
+    procedural: int = 600
     relabelled: int = 0
     procedural_descriptions: int = 8
-    procedural_share: float = 0.5
-    tasks_per_step: int = 8
-    examples_per_task: int = 2
-    family_group: int = 1
-    max_input_tokens: int = 160
-    max_output_tokens: int = 32
-    descriptions: str = "descriptions.safetensors"
-    embedding_noise: float = 0.0
+    procedural_share: float = 0.65
+    tasks_per_step: int = 12
+    examples_per_task: int = 1
+    family_group: int = 3
+    max_input_tokens: int = 128
+    max_output_tokens: int = 16
+    descriptions: str | None = None
+    embedding_noise: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -98,18 +99,6 @@ class T2LBatch:
     def to(self, device: torch.device) -> "T2LBatch":
         tensors = (self.ids, self.mask, self.targets, self.task_index, self.other_index)
         return T2LBatch(self.features.to(device), *(t.to(device) for t in tensors))
-
-
-def output_ids(base: BaseModel, output: str) -> list[int]:
-    """Token ids of an answer with the end token."""
-    return [*base.tokenizer(output, add_special_tokens=False)["input_ids"], base.tokenizer.eos_token_id]
-
-
-def example_rows(base: BaseModel, examples: Sequence[Example], max_output_tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs as chat prompts with their outputs behind: ids, mask and the outputs' positions, each (rows, T)."""
-    prompts = [chat_ids(base, user_message(example.input)) for example in examples]
-    outputs = [output_ids(base, example.output)[:max_output_tokens] for example in examples]
-    return pad_answers(prompts, outputs, base.tokenizer.pad_token_id)
 
 
 class _Pooled:

@@ -43,7 +43,7 @@ class ReconstructionModule(nn.Module):
     def forward(self, batch: ReconstructionBatch, other: bool = False) -> dict[str, Tensor]:
         """The loss of a batch; ``other`` compares with the adapter of the next task."""
         shift = int(other)
-        generated = self.hypernetwork.combine(self.hypernetwork(batch.features), len(batch))
+        generated = self.hypernetwork.write(batch.features)
         error, norm = 0.0, 0.0
         for name, f in generated.items():
             g = batch.adapters[name]

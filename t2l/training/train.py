@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shared.base.model import BaseModel
-from shared.base.targets import find_targets
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import grow_from
 from shared.hypernetwork.copying import CopyConfig
-from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig, target_configs
+from shared.hypernetwork.linear import LinearHeadConfig
+from shared.hypernetwork.memory import MemoryHeadConfig
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkShape
 from shared.hypernetwork.perceiver import PerceiverConfig
 from shared.hypernetwork.vocabulary import Vocabulary
 from shared.lora.adapter import read_adapter
-from shared.lora.card import publish_adapter
+from shared.lora.card import save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import mean
 from shared.training.loop import Reporter, TrainingConfig, TrainingResult, fit
-from shared.training.losses import l2_loss, logits_at, row_losses
+from shared.training.losses import logits_at, row_losses
 from shared.training.plain_lora import PlainLora
 from t2l.config import T2LConfig
 from t2l.distance import training_distances
@@ -42,20 +42,29 @@ LENGTH_GROUPS = 3
 
 
 @dataclass(frozen=True)
-class T2LArchitecture(Config):
-    """The hypernetwork to build for whatever base model is given (see ``HyperNetworkConfig``)."""
+class T2LArchitecture(HyperNetworkShape):
+    """The hypernetwork to build for whatever base model is given; the defaults are those of the shipped one.
 
-    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
-    layers: tuple[int, ...] | None = None
+    Attributes:
+        text_encoder, features: as in ``T2LConfig``.
+    """
+
+    target_modules: tuple[str, ...] = ("q_proj", "v_proj", "down_proj")
+    head: LinearHeadConfig | MemoryHeadConfig = LinearHeadConfig(
+        CopyConfig(initial_sharpness=3.0, pieces=3, trigger_rank=64)
+    )
+    scaling: float = 4.0
+    perceiver: PerceiverConfig = PerceiverConfig(
+        latent_size=64,
+        num_latents=8,
+        num_blocks=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        head_dim=32,
+        mlp_factor=2,
+    )
     text_encoder: str = EMBEDDED_ENCODER
     features: Literal["pooled", "tokens"] = "tokens"
-    r: int = 8
-    bias_r: int = 8
-    scaling: float = 4.0
-    copy: CopyConfig | None = None
-    perceiver: PerceiverConfig = PerceiverConfig()
-    num_pre_head_layers: int = 0
-    per_layer_processing: bool = False
 
     def build(self, base: BaseModel, feature_size: int) -> T2LConfig:
         """The full configuration for a base model.
@@ -63,18 +72,8 @@ class T2LArchitecture(Config):
         Raises:
             InputError: target modules or layers that the base model does not have.
         """
-        hypernetwork = HyperNetworkConfig(
-            targets=target_configs(find_targets(base.model, self.target_modules, self.layers)),
-            r=self.r,
-            feature_size=feature_size,
-            perceiver=self.perceiver,
-            num_pre_head_layers=self.num_pre_head_layers,
-            per_layer_processing=self.per_layer_processing,
-            bias_r=self.bias_r,
-            scaling=self.scaling,
-            copy=self.copy,
-        )
-        return T2LConfig(base.spec, self.text_encoder, hypernetwork, self.features)
+        network = self.network_config(base.model, feature_size)
+        return T2LConfig(base.spec, self.text_encoder, network, self.features)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,6 @@ class T2LObjective(Config):
             LoRA of rank ``r + bias_r`` trained on the batches of ``sft``, a baseline that reads no description.
         adapters: that folder, one PEFT adapter per task, named as the task.
         label_smoothing: of the next-token loss.
-        l2: weight of the mean square of the generated factors.
         contrast: weight of softplus(contrast_margin + NLL - NLL with a wrong description), in nats per token: the
             wrong description must make a row's output less likely.
         contrast_share: share of a step's rows that have this loss.
@@ -95,7 +93,6 @@ class T2LObjective(Config):
     mode: Literal["sft", "reconstruction", "multitask"] = "sft"
     adapters: str | None = None
     label_smoothing: float = 0.0
-    l2: float = 0.0
     contrast: float = 0.0
     contrast_margin: float = 1.0
     contrast_share: float = 1.0
@@ -111,7 +108,7 @@ class T2LTrainConfig(Config):
 
     Attributes:
         initial: checkpoint directory whose weights a new run starts from (a reconstruction, say), as far as they fit
-            (see ``shared.hypernetwork.checkpoint.grow_from``); in mode ``multitask`` an adapter.
+            (see ``HyperNetwork.grow_from``); in mode ``multitask`` an adapter.
         held_out: what held-out batches are drawn from, if not from ``data``: runs on different data compare on it.
     """
 
@@ -127,9 +124,10 @@ class T2LTrainConfig(Config):
     def trained_on(self) -> str:
         """The data, in words."""
         families = ", ".join(PUBLISHABLE)
-        real = f"the tasks of {Path(self.data.tasks).name} whose split is train, of the families {families}"
+        directory = self.data.tasks and Path(self.data.tasks).name
+        real = [f"the tasks of {directory} whose split is train, of the families {families}"] if directory else []
         generated = self.data.procedural + self.data.relabelled
-        return real + (f", and {generated} generated tasks" if generated else "")
+        return ", and ".join([*real, *([f"{generated} generated tasks"] if generated else [])])
 
 
 class T2LTrainingModule(nn.Module):
@@ -153,8 +151,7 @@ class T2LTrainingModule(nn.Module):
         if isinstance(self.source, PlainLora):
             nll, smoothed, right = self._row_losses(batch, rows, self.source(), None)
             return {"loss": smoothed.mean(), "nll": nll.mean().detach(), "accuracy": right.sum() / batch.targets.sum()}
-        generated = self.source(batch.features)
-        weights = self.source.combine(generated, batch.features.hidden_states.shape[0])
+        weights = self.source.write(batch.features)
         index = batch.other_index if other else batch.task_index
         contrasted = math.ceil(objective.contrast_share * len(batch)) if objective.contrast and not other else 0
         if contrasted:
@@ -173,8 +170,6 @@ class T2LTrainingModule(nn.Module):
                 losses["loss"] + objective.contrast * F.softplus(objective.contrast_margin - difference).mean()
             )
             losses["other_over_right"] = difference.mean().detach()
-        if objective.l2:
-            losses["loss"] = losses["loss"] + objective.l2 * l2_loss(generated)
         return losses
 
     def _row_losses(
@@ -214,7 +209,8 @@ def training_tasks(config: T2LDataConfig, tasks: list[Task] | None = None) -> li
     Raises:
         InputError: a missing or malformed file.
     """
-    tasks = tasks if tasks is not None else read_tasks(Path(config.tasks))
+    if tasks is None:
+        tasks = read_tasks(Path(config.tasks)) if config.tasks else []
     real = [t for t in tasks if t.split == "train" and t.family in PUBLISHABLE]
     return real + config.procedural_tasks(real)
 
@@ -237,7 +233,8 @@ def train_t2l(
     unseen, given = config.held_out or config.data, tasks
     tasks = training_tasks(config.data, given)
     unseen_tasks = training_tasks(unseen, given) if config.held_out else tasks
-    cache = DescriptionCache(Path(config.data.descriptions), Vocabulary.of(base) if config.model.copy else None)
+    descriptions = Path(config.data.descriptions or run_dir / "descriptions.safetensors")
+    cache = DescriptionCache(descriptions, Vocabulary.of(base) if config.model.head.needs_words else None)
     texts = [text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)]
     texts += [text for t in unseen_tasks for text in t.held_out_descriptions]
     if cache.missing(texts):
@@ -255,7 +252,7 @@ def train_t2l(
     else:
         trainable = HyperNetwork(built.hypernetwork)
         if initial:
-            grow_from(initial, trainable)
+            trainable.grow_from(HyperNetwork.read(initial))
     trainable.to(base.device).train()
     if config.objective.mode == "reconstruction":
         if not config.objective.adapters:
@@ -285,8 +282,7 @@ def train_t2l(
         evaluate=evaluate,
         max_seconds=max_seconds,
         reporter=reporter,
-        mixed_precision="bf16" if config.training.bf16 and base.placement.dtype == torch.bfloat16 else "no",
-        cpu=base.device.type == "cpu",
+        placement=base.placement,
         described=config.to_dict(),
     )
     distances = training_distances(tasks, cache)
@@ -295,7 +291,7 @@ def train_t2l(
 
 def write_multitask_adapter(path: Path, lora: PlainLora, config: T2LTrainConfig, base: BaseModel) -> int:
     """Write the LoRA of mode ``multitask`` as an adapter directory, replacing an earlier one; returns its bytes."""
-    return publish_adapter(
+    return save_adapter(
         path,
         lora().detach().to("cpu"),
         base=base.spec,
@@ -305,4 +301,4 @@ def write_multitask_adapter(path: Path, lora: PlainLora, config: T2LTrainConfig,
         source={"trained_on": config.trained_on, "config": config.to_dict()},
         dtype="bfloat16",
         force=True,
-    )
+    ).bytes

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import torch
 
-from tests.models import NETWORKS, build_network, make_features
+from tests.models import NETWORKS, build_network, combine, make_features
 
 
 def test_only_what_the_document_adds_is_scaled(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     with_gain = importlib.import_module("gain").with_gain
-    network = build_network(NETWORKS["grounded"], seed=1)
+    network = build_network(NETWORKS["memory"], seed=1)
     bias = network.bias()
     with torch.no_grad():
-        weights = network.combine(network(make_features(NETWORKS["grounded"])), 3).unbind()[0]
+        weights = combine(network, network(make_features(NETWORKS["memory"])), 3).unbind()[0]
         # At the layers' own rank the document and the bias can no longer be told apart by their columns.
         for update in (weights, weights.truncate(weights.full_rank).weights):
             for name, f in with_gain(update, bias, 1.5).items():

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.hub_server import hub_home, hub_server  # noqa: F401  fixtures
-from tests.models import make_d2l, make_t2l
+from tests.models import make_d2l, make_t2l, write_model
 
 TEXT = "The ferry leaves at six. The keeper writes totals in blue ink. It carries salted herring.\n" * 4
 
@@ -12,14 +12,14 @@ TEXT = "The ferry leaves at six. The keeper writes totals in blue ink. It carrie
 @pytest.fixture(scope="session")
 def d2l_hypernet(tiny_base, tmp_path_factory):
     path = tmp_path_factory.mktemp("hypernets") / "tiny-d2l"
-    make_d2l(tiny_base).save_pretrained(path, card="# tiny card", dtype="float32")
+    write_model(make_d2l(tiny_base), path, card="# tiny card")
     return path
 
 
 @pytest.fixture(scope="session")
 def t2l_hypernet(tiny_base, tmp_path_factory):
     path = tmp_path_factory.mktemp("hypernets") / "tiny-t2l"
-    make_t2l(tiny_base).save_pretrained(path, card="# tiny card", dtype="float32")
+    write_model(make_t2l(tiny_base), path, card="# tiny card")
     return path
 
 

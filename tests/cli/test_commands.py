@@ -46,14 +46,13 @@ def test_live_logits_equal_the_reloaded_adapter(
         model = D2LModel.from_pretrained(d2l_hypernet, tiny_base)
         weights = model.generate(model.chunk(document.read_text().strip())).weights
     else:
-        from t2l.encoder import load_text_encoder
         from t2l.model import T2LModel
 
         assert (
             hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code
             == 0
         )
-        weights = T2LModel.from_pretrained(t2l_hypernet).generate(load_text_encoder(), ["Sort the words"])[0]
+        weights = T2LModel.from_pretrained(t2l_hypernet).generate(["Sort the words"])[0].weights
     ids = torch.randint(4, 200, (2, 12))
     with torch.no_grad():
         plain = tiny_base.model(ids).logits
@@ -158,9 +157,10 @@ def test_shipped_hypernetworks_are_listed(hyperlora):
 
 
 D2L_YAML = """
+kind: d2l
 model: {perceiver: {latent_size: 16, num_latents: 4, num_blocks: 1, num_attention_heads: 2,
                      num_key_value_heads: 1, head_dim: 8},
-        encoder: {layer_idx: 1}, r: 2, bias_r: 2, chunk_tokens: 300, grounded: {whitening_rank: 4}}
+        encoder: {layer_idx: 1}, r: 2, bias_r: 2, chunk_tokens: 300, head: {kind: memory, whitening_rank: 4}}
 data: {chunks_per_step: 4, max_chunks: 2, real: 0}
 training: {max_steps: 2, log_every: 1}
 """
@@ -168,18 +168,19 @@ training: {max_steps: 2, log_every: 1}
 
 def test_train_d2l_then_use_it(hyperlora, tiny_base_path, document, tmp_path):
     (tmp_path / "d2l.yaml").write_text(D2L_YAML)
-    command = ["train", "d2l", "d2l.yaml", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
+    command = ["train", "d2l.yaml", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
     done = hyperlora(*command, "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["finished"] and report["step"] == 2
     used = hyperlora("d2l", document, "--hypernet", "run/hypernet", "-o", "a", "--json")
     assert used.exit_code == 0, used.stderr
-    assert "hyperlora train d2l" in (tmp_path / "run" / "hypernet" / "README.md").read_text()
+    assert "hyperlora train CONFIG" in (tmp_path / "run" / "hypernet" / "README.md").read_text()
 
 
 def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
     config = {
+        "kind": "t2l",
         "model": {
             "perceiver": {
                 "latent_size": 16,
@@ -189,11 +190,11 @@ def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
                 "head_dim": 8,
             }
         },
-        "data": {"tasks": str(tasks_dir), "tasks_per_step": 2},
+        "data": {"tasks": str(tasks_dir), "procedural": 0, "tasks_per_step": 2},
         "training": {"max_steps": 1, "log_every": 1},
     }
     (tmp_path / "t2l.json").write_text(json.dumps(config))
-    done = hyperlora("train", "t2l", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32")
+    done = hyperlora("train", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32")
     assert done.exit_code == 0, done.stderr
     used = hyperlora("t2l", "upper the text", "--hypernet", "run/hypernet", "-o", "a", "--json")
     assert used.exit_code == 0, used.stderr
@@ -240,12 +241,13 @@ def test_eval_docqa_reports_no_score_it_did_not_measure(hyperlora, d2l_hypernet,
 
 def test_train_a_multitask_lora_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
     config = {
-        "data": {"tasks": str(tasks_dir), "tasks_per_step": 2},
+        "kind": "t2l",
+        "data": {"tasks": str(tasks_dir), "procedural": 0, "tasks_per_step": 2},
         "objective": {"mode": "multitask"},
         "training": {"max_steps": 1, "log_every": 1},
     }
     (tmp_path / "t2l.json").write_text(json.dumps(config))
-    command = ["train", "t2l", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
+    command = ["train", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
     done = hyperlora(*command, "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["adapter"] == "run/adapter" and not (tmp_path / "run" / "hypernet").exists()

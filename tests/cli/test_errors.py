@@ -108,15 +108,16 @@ def test_bad_training_configs(hyperlora, tiny_base_path, tmp_path):
     for text, word in (
         ("a: [", "YAML"),
         ("- x", "mapping"),
-        ("model: {depth: 3}", "depth"),
-        ("training: {max_steps: 0}", "max_steps"),
+        ("kind: d2l\nmodel: {depth: 3}", "depth"),
+        ("kind: t2l\ntraining: {max_steps: 0}", "max_steps"),
     ):
         (tmp_path / "c.yaml").write_text(text)
-        check(hyperlora("train", "d2l", "c.yaml", "-o", "run", "--base", tiny_base_path), 2, word)
-    check(hyperlora("train", "d2l", "none.yaml", "-o", "run"), 2, "does not exist")
-    check(hyperlora("train", "xyz", "c.yaml", "-o", "run"), 2, "xyz")
-    (tmp_path / "c.yaml").write_text("model: {target_modules: [nope]}")
-    check(hyperlora("train", "d2l", "c.yaml", "-o", "run", "--base", tiny_base_path), 2, "nope", "down_proj")
+        check(hyperlora("train", "c.yaml", "-o", "run", "--base", tiny_base_path), 2, word)
+    check(hyperlora("train", "none.yaml", "-o", "run"), 2, "does not exist")
+    (tmp_path / "c.yaml").write_text("kind: xyz")
+    check(hyperlora("train", "c.yaml", "-o", "run"), 2, "no kind", "kind: d2l")
+    (tmp_path / "c.yaml").write_text("kind: d2l\nmodel: {target_modules: [nope]}")
+    check(hyperlora("train", "c.yaml", "-o", "run", "--base", tiny_base_path), 2, "nope", "down_proj")
 
 
 def test_hub_errors(hyperlora, adapter, hub_server, tmp_path, monkeypatch):

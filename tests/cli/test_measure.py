@@ -143,11 +143,11 @@ def test_a_second_run_uses_encoded_chunks(hyperlora, d2l_hypernet, document, mon
     command = ["d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--force", "--json"]
     first = json.loads(hyperlora(*command).stdout)
     weights = (tmp_path / "out" / "adapter_model.safetensors").read_bytes()
-    assert first["extra"]["cached_chunks"] == 0 and first["extra"]["changes"] is None
+    assert first["cached_chunks"] == 0 and first["changes"] is None
     again = hyperlora(*command[:-1])
     assert f"{first['chunks']} of {first['chunks']} chunks were encoded before" in again.stderr
     assert (tmp_path / "out" / "adapter_model.safetensors").read_bytes() == weights
-    assert json.loads(hyperlora(*command, "--no-cache").stdout)["extra"]["cached_chunks"] == 0
+    assert json.loads(hyperlora(*command, "--no-cache").stdout)["cached_chunks"] == 0
     document.write_text(document.read_text() + "The gate is red.\n")
     edited = hyperlora(*command[:-1])
     assert "documents: 1 replaced" in edited.stderr

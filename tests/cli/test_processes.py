@@ -24,7 +24,7 @@ def test_two_processes_equal_one_with_two_batches_a_step(tiny_base, tiny_base_pa
     (tmp_path / "config.json").write_text(json.dumps(data))
     assert D2LTrainConfig.from_dict(data) == d2l_train_config(accumulation=1)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = ["-m", "cli.app", "train", "d2l", str(tmp_path / "config.json"), "-o", str(tmp_path / "two")]
+    command = ["-m", "cli.app", "train", str(tmp_path / "config.json"), "-o", str(tmp_path / "two")]
     options = ["--base", str(tiny_base_path), "--dtype", "float32", "--device", "cpu", "--max-seconds", "600", "--json"]
     done = subprocess.run(
         [sys.executable, *launch, *command, *options],

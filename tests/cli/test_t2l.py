@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from shared.lora.adapter import read_adapter
-from t2l.distance import TrainingDistances
+from t2l.distance import FILE, TrainingDistances
 from t2l.encoder import encode_descriptions
 from t2l.model import T2LModel
 from tests.cli.test_errors import check
@@ -32,7 +33,8 @@ def calibrated(t2l_hypernet, encoder, tmp_path):
     path = tmp_path / "calibrated"
     shutil.copytree(t2l_hypernet, path)
     sentence = encode_descriptions(encoder, ["Sort the words"])[0][:1]
-    TrainingDistances(torch.nn.functional.normalize(sentence, dim=-1).bfloat16(), 0.2).write(path)
+    distances = TrainingDistances(torch.nn.functional.normalize(sentence, dim=-1).bfloat16(), 0.2)
+    save_file(distances.files()[FILE], path / FILE)
     return path
 
 
@@ -40,13 +42,13 @@ def test_adapters_need_no_base_model_and_of_the_heavy_libraries_the_encoder_only
     """sentence-transformers imports what it finds of the others, so here its output is given."""
     torch.save(encode_descriptions(encoder, DESCRIPTIONS[:1]), tmp_path / "rows")
     code = (
-        "import sys\nfrom pathlib import Path\nimport torch\nfrom shared.provenance import Stages\n"
-        "import t2l.model\nfrom t2l.generate import TaskAdapterOptions, generate_task_adapter\n"
+        "import sys\nfrom pathlib import Path\nimport torch\n"
+        "import t2l.model\nfrom t2l.generate import write_task_adapter\n"
         "hypernet, rows, out = map(Path, sys.argv[1:])\n"
         "t2l.model.encode_descriptions = lambda encoder, texts: torch.load(rows, weights_only=True)\n"
         "class Encoder:\n    tokenizer = staticmethod(lambda text: {'input_ids': [1]})\n"
-        "model = t2l.model.T2LModel.from_pretrained(hypernet)\n"
-        "generate_task_adapter(model, Encoder(), 'Sort the words', out, TaskAdapterOptions('tiny'), Stages())\n"
+        "model = t2l.model.T2LModel.from_pretrained(hypernet, text_encoder=Encoder())\n"
+        "write_task_adapter(out, model, model.generate(['Sort the words'])[0])\n"
         "heavy = {'transformers', 'peft', 'sentence_transformers', 'accelerate', 'sklearn', 'scipy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
@@ -86,7 +88,7 @@ def test_a_batch_equals_one_by_one(hyperlora, encoder, t2l_hypernet, tmp_path):
         one = hyperlora("t2l", text, "--hypernet", t2l_hypernet, "-o", "single", "--force")
         assert one.exit_code == 0, one.stderr
         together, single = read_adapter(tmp_path / entry["adapter"]), read_adapter(tmp_path / "single")
-        exact = T2LModel.from_pretrained(t2l_hypernet).generate(encoder, [text])[0]
+        exact = T2LModel.from_pretrained(t2l_hypernet).generate([text])[0].weights
         for name in exact:
             # Both files hold bfloat16.
             for wanted in (single.weights[name].delta(), exact[name].delta()):
@@ -186,7 +188,7 @@ def test_pick_writes_the_best_candidate(hyperlora, calibrated, tiny_base, tmp_pa
     note = f"candidate {place + 1} of 4: loss {losses[place]:.3g} (the description as given: {losses[0]:.3g}; base"
     assert note in done.stderr
     assert report["description"] == ["Shout", "Write it in capitals"][place // 2] and report["distance"] is not None
-    from t2l.evaluation.scoring import example_losses
+    from t2l.pick import example_losses
     from t2l.tasks import read_examples
 
     written = read_adapter(tmp_path / "out")

@@ -10,11 +10,11 @@ from d2l import model as model_module
 from d2l.cache import ChunkCache
 from d2l.generate import InternalizeOptions, RankBudget, changed_files, internalize
 from d2l.reader import DocumentText
+from shared.base.model import weights_digest
 from shared.errors import InputError
+from shared.hypernetwork.head import ChunkFactors
 from shared.lora.adapter import read_adapter
-from shared.lora.weights import LoraWeights
-from shared.provenance import Stages
-from tests.models import make_d2l
+from tests.models import load, make_base, make_d2l
 
 TEXT = " ".join(f"Pier {i} has {i * i} barrels." for i in range(20))
 
@@ -27,7 +27,7 @@ def model(tiny_base):
 @pytest.fixture
 def cache(model, tmp_path, monkeypatch):
     monkeypatch.setenv("HYPERLORA_HOME", str(tmp_path / "home"))
-    return ChunkCache.for_model(model, tmp_path)
+    return ChunkCache(model.cache_key())
 
 
 @pytest.fixture
@@ -94,24 +94,37 @@ def test_damaged_files_are_computed_again(model, cache, encoded):
     assert model.generate(chunks, cache=cache).num_cached == len(chunks) - 2 and len(encoded) == 2
 
 
-def test_what_changes_the_factors_changes_the_cache(model, cache, tmp_path, monkeypatch):
-    same = ChunkCache.for_model(model, tmp_path)
-    assert same.directory == cache.directory
-    (tmp_path / "model.safetensors").write_bytes(b"other weights")
-    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+def test_what_changes_the_factors_changes_the_cache(model, cache, tiny_base, tmp_path, monkeypatch):
+    assert ChunkCache(model.cache_key()).directory == cache.directory
+    with torch.no_grad():
+        model.hypernetwork.head.log_gain[0, 0] += 1e-3
+    assert ChunkCache(model.cache_key()).directory != cache.directory
+    with torch.no_grad():
+        model.hypernetwork.head.log_gain[0, 0] -= 1e-3
     monkeypatch.setattr(cache_module, "FORMAT", cache_module.FORMAT + 1)
-    (tmp_path / "model.safetensors").unlink()
-    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+    assert ChunkCache(model.cache_key()).directory != cache.directory
     monkeypatch.undo()
     monkeypatch.setenv("HYPERLORA_HOME", str(tmp_path / "home"))
-    assert ChunkCache.for_model(model, tmp_path).directory == cache.directory
-    model.config = dataclasses.replace(model.config, chunk_gain=1.0)
-    assert ChunkCache.for_model(model, tmp_path).directory != cache.directory
+    model.config = dataclasses.replace(model.config, chunk_tokens=100)
+    assert ChunkCache(model.cache_key()).directory != cache.directory
+
+
+def test_a_fine_tune_of_the_base_has_a_cache_of_its_own(model, tmp_path):
+    """Same architecture, other weights: the second adapter once was the first one's."""
+    tuned = make_d2l(load(make_base(tmp_path / "tuned", seed=1)))
+    tuned.hypernetwork.load_state_dict(model.hypernetwork.state_dict())
+    assert tuned.base.spec.fingerprint == model.base.spec.fingerprint
+    assert tuned.cache_key() != model.cache_key()
+    again = load(make_base(tmp_path / "again", seed=1))
+    assert weights_digest(again.model) == weights_digest(tuned.base.model)
+    with torch.no_grad():
+        again.model.model.layers[0].mlp.up_proj.weight[0, 1] += 0.1
+    assert weights_digest(again.model) != weights_digest(tuned.base.model)
 
 
 def test_a_read_only_home_only_means_more_work(model, tmp_path):
     (tmp_path / "file").write_text("")
-    blocked = ChunkCache(tmp_path / "file" / "chunks")  # no directory can be made there
+    blocked = ChunkCache(model.cache_key(), tmp_path / "file")  # no directory can be made there
     chunks = model.chunk(TEXT, 50)
     assert model.generate(chunks, cache=blocked).num_cached == 0
 
@@ -130,24 +143,20 @@ def test_the_oldest_chunks_are_dropped_first(model, cache):
 
 
 def document(name, text):
-    return DocumentText(
-        path=name, text=text, sha256=str(hash(text)), num_pages=None, num_characters=len(text), mime_type="text/plain"
-    )
+    return DocumentText(path=name, text=text, sha256=str(hash(text)), num_pages=None, num_characters=len(text))
 
 
 def test_the_adapter_is_the_manifest_of_its_documents(model, tmp_path):
     output = tmp_path / "a"
 
-    def run(*documents, **options):
-        return internalize(
-            model, list(documents), output, InternalizeOptions(**options), hypernetwork="h", stages=Stages()
-        )
+    def run(*documents, force=False):
+        return internalize(model, list(documents)).save(output, force=force)
 
     first, second = document("one.txt", TEXT), document("two.txt", TEXT[:100])
-    assert run(first, second).extra["changes"] is None
+    assert run(first, second).changes is None
     again = run(first, document("two.txt", "New text."), document("three.txt", "More."), force=True)
-    assert again.extra["changes"] == {"added": ["three.txt"], "replaced": ["two.txt"], "removed": []}
-    assert run(first, force=True).extra["changes"]["removed"] == ["three.txt", "two.txt"]
+    assert again.changes == {"added": ["three.txt"], "replaced": ["two.txt"], "removed": []}
+    assert run(first, force=True).changes["removed"] == ["three.txt", "two.txt"]
     assert changed_files(tmp_path / "nothing", []) is None
 
 
@@ -157,9 +166,7 @@ def test_a_byte_budget_is_kept_by_the_file_and_an_impossible_one_refused(model, 
     per_rank = (2 if dtype == "bfloat16" else 4) * lora.num_parameters // lora.r
     limit = 7 * per_rank
     options = InternalizeOptions(budget=RankBudget(max_bytes=limit), dtype=dtype)
-    result = internalize(
-        model, [document("one.txt", TEXT)], tmp_path / "small", options, hypernetwork="h", stages=Stages()
-    )
+    result = internalize(model, [document("one.txt", TEXT)], options).save(tmp_path / "small")
     size = (tmp_path / "small" / "adapter_model.safetensors").stat().st_size
     assert result.bytes == size <= limit and read_adapter(tmp_path / "small").weights.r == result.rank >= 1
     assert size + 5 * per_rank > limit and 0 < result.energy_kept < 1  # tiny layers: the header is several ranks
@@ -174,9 +181,7 @@ def test_a_byte_budget_is_kept_by_the_file_and_an_impossible_one_refused(model, 
 
 def test_documents_of_one_name_are_told_apart(model, tmp_path):
     def run(*documents):
-        return internalize(
-            model, list(documents), tmp_path / "a", InternalizeOptions(force=True), hypernetwork="h", stages=Stages()
-        ).extra["changes"]
+        return internalize(model, list(documents)).save(tmp_path / "a", force=True).changes
 
     run(document("a/one.txt", "First."), document("b/one.txt", "Second."))
     unchanged = {"added": [], "replaced": [], "removed": []}
@@ -186,8 +191,8 @@ def test_documents_of_one_name_are_told_apart(model, tmp_path):
 
 def test_a_rank_beyond_the_layers_own_is_cut_without_loss(model):
     chunks = model.chunk(TEXT, 8)
-    factors = LoraWeights.concat([part for chunk in chunks for part in model.encode([chunk])])
-    joined = model.hypernetwork.join(factors).weights
+    network = model.hypernetwork
+    joined = network._with_bias(network.head.join([part for c in chunks for part in model.encode([c])]).weights)
     assert joined.r > joined.full_rank
     cut = model.generate(chunks)
     assert cut.weights.r == joined.full_rank and cut.energy_kept == pytest.approx(1)
@@ -199,17 +204,17 @@ def test_a_rank_beyond_the_layers_own_is_cut_without_loss(model):
 def test_a_rank_limit_keeps_what_the_documents_own_keys_read_out(model, chunk_tokens):
     """No cut of that rank answers to the document's keys better than the one chosen, plain SVD included."""
     chunks = model.chunk(TEXT, chunk_tokens)
-    factors = LoraWeights.concat([part for chunk in chunks for part in model.encode([chunk])]).to(torch.float32)
+    factors = ChunkFactors.concat([part for chunk in chunks for part in model.encode([chunk])]).to(torch.float32)
     whole, rank = model.generate(chunks).weights, model.config.hypernetwork.bias_r + 5
     bias, cut = model.hypernetwork.bias(), model.generate(chunks, max_rank=rank)
     assert cut.weights.r == rank and 0 < cut.energy_kept < 1
-    streams = factors.r > model.hypernetwork.streams_beyond
+    streams = factors.num_rows > max(t.in_features for t in model.config.hypernetwork.targets)
     assert streams == (chunk_tokens == 8)
     kept = total = 0.0
     for position, t in enumerate(model.config.hypernetwork.targets):
-        head = model.hypernetwork.grounded_head
+        head = model.hypernetwork.head
         whitening = head.whitening_down_proj[position]
-        keys = factors[t.name].lora_A @ torch.linalg.pinv(_root(whitening))
+        keys = factors[t.name].keys @ torch.linalg.pinv(_root(whitening))
         read = {
             name: (lora[t.name].delta() - bias[t.name].delta()) @ keys.T
             for name, lora in {"whole": whole, "cut": cut.weights}.items()

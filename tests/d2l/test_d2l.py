@@ -1,7 +1,6 @@
 """Documents through the whole D2L path on a tiny base model."""
 
 import json
-from contextlib import nullcontext
 
 import pytest
 import torch
@@ -16,7 +15,17 @@ from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.training.loop import TrainingConfig
 from shared.training.losses import distillation_loss, logits_at
-from tests.models import LAYER_TO_LAYER, TEXT, d2l_architecture, d2l_train_config, load, make_base, make_d2l
+from tests.models import (
+    LAYER_TO_LAYER,
+    TEXT,
+    combine,
+    d2l_architecture,
+    d2l_train_config,
+    load,
+    make_base,
+    make_d2l,
+    write_model,
+)
 
 
 def test_batches_bound_the_padded_size(tiny_base):
@@ -28,7 +37,7 @@ def test_batches_bound_the_padded_size(tiny_base):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"head": "linear"}, LAYER_TO_LAYER], ids=["grounded", "linear", "layer_to_layer"]
+    "changes", [{}, {"head": {"kind": "linear"}}, LAYER_TO_LAYER], ids=["memory", "linear", "layer_to_layer"]
 )
 def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
     model = make_d2l(tiny_base, **changes)
@@ -44,23 +53,23 @@ def test_batch_size_and_padding_do_not_change_the_adapter(tiny_base, changes):
 def test_encoder_features_are_the_hidden_states(tiny_base):
     """Recorded inputs equal transformers' own hidden states; the early exit runs no layer behind it."""
     for kind, depth in (({"layer_idx": 1}, 1), ({"layer_idx": 2}, 2)):
-        model = make_d2l(tiny_base, encoder=kind, head="linear", bias_modules=[])
+        model = make_d2l(tiny_base, encoder=kind, head={"kind": "linear"}, bias_modules=[])
         chunk = model.chunk(TEXT)[0]
-        features = encode_chunks(tiny_base, model.config, [chunk]).features
+        features = encode_chunks(tiny_base, model.config, [chunk])
         states = tiny_base.model.model(torch.tensor([chunk.ids]), output_hidden_states=True).hidden_states
         # transformers has already normalised its last state.
         expected = states[depth] if depth == 2 else tiny_base.model.model.norm(states[depth])
         torch.testing.assert_close(features.hidden_states, expected)
     model = make_d2l(tiny_base, **LAYER_TO_LAYER)
-    features = encode_chunks(tiny_base, model.config, [chunk]).features
+    features = encode_chunks(tiny_base, model.config, [chunk])
     torch.testing.assert_close(features.hidden_states[:, 0], states[0])
     torch.testing.assert_close(features.hidden_states[:, 1], tiny_base.model.model.norm(states[1]))
 
 
-def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
+def test_the_memorys_source_pairs_each_state_with_the_next_token(tiny_base):
     model = make_d2l(tiny_base)
     chunk = model.chunk("herring and ink")[0]
-    source = encode_chunks(tiny_base, model.config, [chunk]).features.grounded
+    source = encode_chunks(tiny_base, model.config, [chunk]).states
     embedding = tiny_base.model.get_input_embeddings()
     kept = source.mask[0].nonzero()[:, 0].tolist()
     assert kept == list(range(chunk.start, chunk.stop - 1))
@@ -70,14 +79,14 @@ def test_grounded_source_pairs_each_state_with_the_next_token(tiny_base):
 
 def test_checkpoint_round_trip_gives_the_same_adapter(tiny_base, tmp_path):
     model = make_d2l(tiny_base)
-    model.save_pretrained(tmp_path / "h", card="", dtype="float32")
+    write_model(model, tmp_path / "h", card="")
     reloaded = D2LModel.from_pretrained(tmp_path / "h", tiny_base)
     one, two = (m.generate(m.chunk(TEXT)).weights for m in (model, reloaded))
     assert all(torch.equal(one[n].lora_A, two[n].lora_A) and torch.equal(one[n].lora_B, two[n].lora_B) for n in one)
 
 
 def test_another_base_is_refused(tiny_base, tiny_gemma, tmp_path):
-    make_d2l(tiny_base).save_pretrained(tmp_path / "h", card="")
+    write_model(make_d2l(tiny_base), tmp_path / "h", card="")
     with pytest.raises(InputError, match="another architecture"):
         D2LModel.from_pretrained(tmp_path / "h", tiny_gemma)
     with pytest.raises(InputError, match="number of layers"):
@@ -104,17 +113,17 @@ def test_distillation_loss_is_zero_on_the_teacher_and_the_full_kl_at_full_k():
     assert distillation_loss(student, teacher, 19) == pytest.approx(full.item(), rel=1e-3)
 
 
-@pytest.mark.parametrize("teacher", ["base", "reader"])
+@pytest.mark.parametrize("teacher", ["base", "bias"])
 def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, teacher):
     model = make_d2l(tiny_base)
-    reader = model.hypernetwork.bias().detach() if teacher == "reader" else None
+    bias = model.hypernetwork.bias().detach() if teacher == "bias" else None
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
     batch = data.batch(0)
     module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(distill=1.0, teacher=teacher))
     got, start = module._teacher_logits(batch), 0
     for row, prompt in enumerate(batch.teacher_prompts):
         answer = batch.ids[row][batch.targets[row]].tolist()
-        with apply_lora(tiny_base.model, reader) if reader else nullcontext():
+        with apply_lora(tiny_base.model, bias):
             alone = tiny_base.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
         torch.testing.assert_close(got[start : start + len(answer)], alone, rtol=1e-3, atol=1e-3)
         start += len(answer)
@@ -123,10 +132,9 @@ def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, te
     assert losses["loss"].item() == pytest.approx((losses["nll"] + losses["kl"]).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("chunk_gain", [None, 0.7])
-def test_training_batch_equals_generation(tiny_base, chunk_gain):
+def test_training_batch_equals_generation(tiny_base):
     """What training applies to a question is what the written adapter of its document would be."""
-    model = make_d2l(tiny_base, chunk_gain=chunk_gain)
+    model = make_d2l(tiny_base)
     data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
     batch = data.batch(3)
     assert batch.num_contexts == 2
@@ -154,12 +162,9 @@ def test_first_tokens_can_weigh_more(tiny_base):
         for weight in (1.0, 5.0)
     )
     with torch.no_grad():
-        losses, rows = (
-            plain(batch),
-            model.hypernetwork.combine(
-                model.hypernetwork(encode_chunks(tiny_base, model.config, batch.chunks).features), 4
-            ).index_select(batch.context_index),
-        )
+        losses = plain(batch)
+        factors = model.hypernetwork(encode_chunks(tiny_base, model.config, batch.chunks))
+        rows = combine(model.hypernetwork, factors, 4).index_select(batch.context_index)
         with apply_lora(tiny_base.model, rows):
             logits = logits_at(tiny_base, batch.ids, batch.mask, batch.targets)
         each = torch.nn.functional.cross_entropy(logits, batch.ids[batch.targets], reduction="none")

@@ -37,20 +37,20 @@ def refusal(path: Path | str, **kwargs: object) -> InputError:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "mime_type", "num_pages"),
+    ("suffix", "num_pages"),
     [
-        ("pdf", "application/pdf", 2),
-        ("docx", WORD, None),
-        ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", 2),
-        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", None),
-        ("html", "text/html", None),
-        ("md", "text/markdown", None),
-        ("txt", "text/plain", None),
-        ("epub", "application/epub+zip", None),
-        ("eml", "message/rfc822", None),
+        ("pdf", 2),
+        ("docx", None),
+        ("pptx", 2),
+        ("xlsx", None),
+        ("html", None),
+        ("md", None),
+        ("txt", None),
+        ("epub", None),
+        ("eml", None),
     ],
 )
-def test_every_format_gives_its_text(suffix: str, mime_type: str, num_pages: int | None) -> None:
+def test_every_format_gives_its_text(suffix: str, num_pages: int | None) -> None:
     path = DOCUMENTS / f"sample.{suffix}"
     document = read_document(str(path))
     assert SENTENCE in document.text
@@ -58,7 +58,7 @@ def test_every_format_gives_its_text(suffix: str, mime_type: str, num_pages: int
     assert "hidden" not in document.text
     assert document.path == str(path)
     assert document.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (document.mime_type, document.num_pages) == (mime_type, num_pages)
+    assert document.num_pages == num_pages
     assert document.num_characters == len(document.text)
     assert document.text == document.text.strip()
     assert "\n\n\n" not in document.text and "\r" not in document.text

@@ -12,7 +12,7 @@ from t2l.encoder import DescriptionCache
 from t2l.model import T2LModel
 from t2l.tasks import read_tasks
 from t2l.training.train import train_t2l
-from tests.models import make_t2l, make_task, t2l_train_config
+from tests.models import make_t2l, make_task, t2l_train_config, write_model
 
 FAR = "Quantum chromodynamics of neutron stars in Swahili verse"
 
@@ -29,11 +29,11 @@ def described(encoder, tasks_dir, tmp_path):
 def test_training_descriptions_are_near_and_others_far(described, encoder, tiny_base):
     tasks, cache = described
     distances = training_distances(tasks, cache)
-    model = make_t2l(tiny_base)
+    model = make_t2l(tiny_base, encoder)
     model.distances = distances
-    near = model.distances_of(model.encode(encoder, [d for t in tasks for d in t.descriptions]))
+    near = [lora.distance for lora in model.generate([d for t in tasks for d in t.descriptions])]
     assert max(near) < 1e-3 and min(near) >= 0
-    assert model.distances_of(model.encode(encoder, [FAR]))[0] > distances.threshold > max(near)
+    assert model.generate([FAR])[0].distance > distances.threshold > max(near)
 
 
 def test_threshold_is_the_quantile_of_held_out_wordings(described):
@@ -70,15 +70,14 @@ def test_training_writes_them_and_the_checkpoint_keeps_them(tiny_base, tasks_dir
     tensors = result.files[FILE]
     assert tensors["embeddings"].shape == (4, 384) and tensors["embeddings"].dtype == torch.bfloat16
     model = make_t2l(tiny_base)
-    model.save_pretrained(tmp_path / "old", card="")
+    write_model(model, tmp_path / "old", card="")
     assert T2LModel.from_pretrained(tmp_path / "old").distances is None
     assert not (tmp_path / "old" / FILE).exists()
     distances = TrainingDistances(tensors["embeddings"], tensors["threshold"].item())
-    distances.write(tmp_path / "old")
-    loaded = T2LModel.from_pretrained(tmp_path / "old")
+    write_model(model, tmp_path / "new", files=distances.files())
+    loaded = T2LModel.from_pretrained(tmp_path / "new")
     assert torch.equal(loaded.distances.embeddings, distances.embeddings)
-    loaded.save_pretrained(tmp_path / "new", card="")
-    assert T2LModel.from_pretrained(tmp_path / "new").distances.threshold == distances.threshold
+    assert loaded.distances.threshold == distances.threshold
     assert {f.name for f in (tmp_path / "new").iterdir()} == {"config.json", "model.safetensors", "README.md", FILE}
 
 
@@ -94,7 +93,8 @@ def test_training_writes_them_and_the_checkpoint_keeps_them(tiny_base, tasks_dir
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change):
-    TrainingDistances(torch.ones(2, 384).bfloat16(), 0.3).write(tmp_path)
+    good = TrainingDistances(torch.ones(2, 384).bfloat16(), 0.3)
+    save_file(good.files()[FILE], tmp_path / FILE)
     save_file({**load_file(tmp_path / FILE), **change}, tmp_path / FILE)
     with pytest.raises(InputError, match=FILE):
         TrainingDistances.read(tmp_path, 384)

@@ -5,8 +5,7 @@ import torch
 
 from shared.errors import InputError
 from shared.lora.layer import apply_lora
-from t2l.evaluation.scoring import example_losses
-from t2l.pick import PickConfig, candidate_rows, pick_adapter
+from t2l.pick import PickConfig, candidate_rows, example_losses, pick_adapter
 from t2l.tasks import Example
 from tests.models import make_t2l
 
@@ -28,23 +27,28 @@ def plain_loss(base, weights):
 
 
 def test_the_candidate_with_the_smallest_loss_is_chosen(encoder, tiny_base):
-    model, texts, config = make_t2l(tiny_base), ["Reverse it", "Write it backwards"], PickConfig(n=3, noise=0.5)
-    picked = pick_adapter(model, encoder, tiny_base, texts, EXAMPLES, config, scale=0.5)
+    model, texts, config = (
+        make_t2l(tiny_base, encoder),
+        ["Reverse it", "Write it backwards"],
+        PickConfig(n=3, noise=0.5),
+    )
+    picked = pick_adapter(model, tiny_base, texts, EXAMPLES, config, scale=0.5)
     losses = []
-    for index, row in enumerate(model.encode(encoder, texts)):
+    for index, row in enumerate(model.encode(texts)):
         for features in candidate_rows(row, config, index):
-            losses.append(plain_loss(tiny_base, model.generate_from_rows([features], [texts[index]])[0].scaled(0.5)))
+            lora = model.generate([texts[index]], [features])[0]
+            losses.append(plain_loss(tiny_base, lora.weights.scaled(0.5)))
     assert [c.loss for c in picked.candidates] == pytest.approx(losses, rel=1e-4)
     assert picked.chosen == losses.index(min(losses)) and len(set(losses)) == 6
-    assert plain_loss(tiny_base, picked.weights.scaled(0.5)) == pytest.approx(picked.best.loss, rel=1e-4)
-    assert picked.base_loss == pytest.approx(plain_loss(tiny_base, picked.weights.scaled(0)), rel=1e-4)
+    assert plain_loss(tiny_base, picked.lora.weights.scaled(0.5)) == pytest.approx(picked.best.loss, rel=1e-4)
+    assert picked.base_loss == pytest.approx(plain_loss(tiny_base, picked.lora.weights.scaled(0)), rel=1e-4)
     assert [(c.description, c.noise) for c in picked.candidates] == [
         (text, noise) for text in texts for noise in (0.0, 0.5, 0.5)
     ]
-    plain = model.generate(encoder, texts[:1])[0]
+    plain = model.generate(texts[:1])[0].weights
     name = next(iter(plain))
-    alone = pick_adapter(model, encoder, tiny_base, texts[:1], EXAMPLES, PickConfig(n=1))
-    assert alone.chosen == 0 and torch.equal(alone.weights[name].lora_B, plain[name].lora_B)
+    alone = pick_adapter(model, tiny_base, texts[:1], EXAMPLES, PickConfig(n=1))
+    assert alone.chosen == 0 and torch.equal(alone.lora.weights[name].lora_B, plain[name].lora_B)
 
 
 def test_noise_is_seeded_and_relative():

@@ -18,7 +18,7 @@ from t2l.tasks import read_tasks
 from t2l.training.batches import T2LData, T2LDataConfig
 from t2l.training.reconstruction import ReconstructionBatch, ReconstructionModule, reconstruction_batches
 from t2l.training.train import T2LObjective, T2LTrainingModule, train_t2l
-from tests.models import make_t2l, t2l_train_config
+from tests.models import make_t2l, t2l_train_config, write_model
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_features_are_the_encoders_own_states(encoder):
 
 
 def test_a_batch_of_descriptions_equals_one_by_one(encoder, tiny_base):
-    model = make_t2l(tiny_base)
+    model = make_t2l(tiny_base, encoder)
     texts = ["Sort the words", "Translate the sentence into French, keeping names as they are"]
-    for text, weights in zip(texts, model.generate(encoder, texts), strict=True):
-        single = model.generate(encoder, [text])[0]
+    for text, lora in zip(texts, model.generate(texts), strict=True):
+        single = model.generate([text])[0].weights
         for name in single:
-            torch.testing.assert_close(single[name].delta(), weights[name].delta(), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(single[name].delta(), lora.weights[name].delta(), rtol=1e-4, atol=1e-5)
 
 
 def test_checkpoint_round_trip(encoder, tiny_base, tmp_path):
-    model = make_t2l(tiny_base)
-    model.save_pretrained(tmp_path / "h", card="", dtype="float32")
+    model = make_t2l(tiny_base, encoder)
+    write_model(model, tmp_path / "h", card="")
     reloaded = T2LModel.from_pretrained(tmp_path / "h")
-    one, two = (m.generate(encoder, ["Sort"])[0] for m in (model, reloaded))
+    one, two = (m.generate(["Sort"])[0].weights for m in (model, reloaded))
     assert all(torch.equal(one[n].lora_A, two[n].lora_A) and torch.equal(one[n].lora_B, two[n].lora_B) for n in one)
 
 
@@ -76,11 +76,11 @@ def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encod
     tasks = [t for t in read_tasks(tasks_dir) if t.family == "procedural"]
     cache = DescriptionCache(tmp_path / "c.safetensors")
     cache.add(encoder, [d for t in tasks for d in t.descriptions])
-    model = make_t2l(tiny_base)
-    batch = T2LData(T2LDataConfig(tasks_per_step=2), tasks, cache, tiny_base, "tokens").batch(5)
+    model = make_t2l(tiny_base, encoder)
+    batch = T2LData(T2LDataConfig(tasks_per_step=2, embedding_noise=0.0), tasks, cache, tiny_base, "tokens").batch(5)
     module = T2LTrainingModule(model.hypernetwork, tiny_base, T2LObjective())
     losses = []
-    for task, weights in enumerate(model.generate_from(batch.features)):
+    for task, weights in enumerate(model.hypernetwork.write(batch.features).unbind()):
         for row in (batch.task_index == task).nonzero()[:, 0]:
             part = slice(row, row + 1)
             with torch.no_grad(), apply_lora(tiny_base.model, weights):
@@ -95,9 +95,9 @@ def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
     rows = [torch.randn(3, 384), torch.randn(5, 384)]
     features = stack_features(rows, "tokens")
     network = model.hypernetwork
-    generated = network.combine(network(features), 2)
+    generated = network.write(features)
     other = make_t2l(tiny_base, seed=1).hypernetwork
-    goal = other.combine(other(features), 2)
+    goal = other.write(features)
     with torch.no_grad():
         loss = ReconstructionModule(network)(ReconstructionBatch(features, goal))["loss"].item()
         zero = ReconstructionModule(network)(ReconstructionBatch(features, generated))["loss"].item()
@@ -108,7 +108,7 @@ def test_reconstruction_loss_is_the_relative_error_of_delta_w(tiny_base):
 
 
 def test_resumed_training_equals_uninterrupted(tiny_base, tasks_dir, tmp_path):
-    config = t2l_train_config(tasks_dir, tmp_path, l2=0.1, label_smoothing=0.1)
+    config = t2l_train_config(tasks_dir, tmp_path, label_smoothing=0.1)
     whole = train_t2l(config, tiny_base, tmp_path / "whole")
     for _ in range(4):
         part = train_t2l(config, tiny_base, tmp_path / "parts", max_seconds=0)
@@ -122,8 +122,8 @@ def test_only_publishable_training_tasks_are_used(tiny_base, tasks_dir, tmp_path
 
 
 def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_dir, tmp_path, encoder):
-    goals = make_t2l(tiny_base, seed=3).generate(encoder, ["upper", "double"])
-    for name, weights in zip(("upper", "double"), goals, strict=True):
+    goals = make_t2l(tiny_base, encoder, seed=3).generate(["upper", "double"])
+    for name, weights in zip(("upper", "double"), (lora.weights for lora in goals), strict=True):
         write_adapter(tmp_path / "adapters" / name, weights, adapter_config(weights, "x"), card="", provenance={})
     config = t2l_train_config(tasks_dir, tmp_path, mode="reconstruction", adapters=str(tmp_path / "adapters"))
     config = config.replace(training=config.training.replace(max_steps=60, lr=0.02, eval_every=1000))
@@ -138,7 +138,7 @@ def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(ti
     spec = importlib.util.spec_from_file_location("oracles", path)
     oracles = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracles)
-    network = make_t2l(tiny_base).config.hypernetwork
+    network = make_t2l(tiny_base, encoder).config.hypernetwork
     tasks = [t for t in read_tasks(tasks_dir) if t.split == "train"]
     rank = network.r + network.bias_r
     arguments = (tiny_base, oracles.short_examples(tiny_base, tasks, 200), network.targets, rank, tmp_path / "oracles")
@@ -160,7 +160,7 @@ def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(ti
 def test_a_run_starts_from_the_weights_of_another(tiny_base, tasks_dir, tmp_path):
     """Reconstruction first, then SFT: the first step already has the earlier run's loss."""
     model = make_t2l(tiny_base, seed=5)
-    model.save_pretrained(tmp_path / "first", card="# tiny", dtype="float32")
+    write_model(model, tmp_path / "first", card="# tiny")
     config = t2l_train_config(tasks_dir, tmp_path)
     cut = config.replace(training=config.training.replace(max_steps=1, lr=0.0))
     _, network, _ = train_t2l(cut.replace(initial=str(tmp_path / "first")), tiny_base, tmp_path / "second")

@@ -17,7 +17,7 @@ def adapter(
         str | None, typer.Option(help="Another adapter to ask the same, for comparison.", show_default=False)
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many, spread evenly over the file.", show_default=False)
+        int | None, typer.Option(min=1, help="At most this many, spread evenly over the file.", show_default=False)
     ] = None,
     base: options.Base = None,
     plain: Annotated[
@@ -34,6 +34,7 @@ def adapter(
     """
     from d2l.questions import read_questions
     from shared.metrics import spread
+    from shared.provenance import provenance
 
     asked = spread(read_questions(questions), limit)
     loaded_adapter = load_adapter(name)
@@ -51,7 +52,6 @@ def adapter(
             short=not plain,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
-            facts={"adapter": name, "other": other, "questions": questions.name, "limit": limit, "short": not plain},
         )
     columns = ["mode", "NLL/token", "F1", "exact", "recall"]
     rows = [[mode, s.nll, s.f1, s.exact_match, s.recall] for mode, s in result.modes.items()]
@@ -60,4 +60,6 @@ def adapter(
         for kind, g in (result.kinds.items() if len(result.kinds) > 1 else ())
         for mode, s in g.modes.items()
     ]
-    output.result(output.table(f"{name}: {result.questions} questions", columns, rows), result.to_dict())
+    text = output.table(f"{name}: {result.questions} questions", columns, rows)
+    names = {"adapter": Path(name).name, "other": other and Path(other).name, "questions_file": questions.name}
+    output.result(text, result, provenance=provenance(loaded, **names, limit=limit, short=not plain))

@@ -1,7 +1,7 @@
 """``hyperlora eval docqa``: does a document's adapter know its document?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,12 +9,15 @@ from cli import options, output
 from cli.loading import load_d2l
 from cli.progress import bar
 
+if TYPE_CHECKING:
+    from d2l.evaluation.docqa import DocQAResult
+
 
 def docqa(
     data: Annotated[
         Path, typer.Option(help="JSONL with context, question, answer; or SQuAD JSON.", show_default=False)
     ],
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many contexts.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     nll_only: Annotated[bool, typer.Option("--nll-only", help="Likelihoods only, no generated answers.")] = False,
@@ -34,9 +37,10 @@ def docqa(
     Example: hyperlora eval docqa --data validation.jsonl --limit 50
     """
     from d2l.questions import read_docqa
+    from shared.provenance import provenance
 
     contexts = read_docqa(data)[:limit]
-    name, model = load_d2l(hypernet, base, device, dtype)
+    model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.docqa import evaluate_docqa
 
     with bar("contexts") as move:
@@ -48,8 +52,14 @@ def docqa(
             with_context=context,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
-            facts={"data": data.name, "limit": limit, "hypernetwork": name, "short": not plain},
         )
+    if result.skipped:
+        output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain}
+    output.result(_render(result), result, provenance=provenance(model.base, **facts))
+
+
+def _render(result: "DocQAResult") -> str:
     columns = ["mode", "NLL/token", "F1", "exact", "recall"]
     text = output.table(
         f"docqa: {result.questions} questions on {result.contexts} contexts",
@@ -78,6 +88,4 @@ def docqa(
     closed = [f"{name} {share:.2f}" for name, share in gaps.items() if share is not None]
     if closed:
         text += f"\ngap from other to context+bias closed: {', '.join(closed)}"
-    if result.skipped:
-        output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
-    output.result(text, result.to_dict())
+    return text

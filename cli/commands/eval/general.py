@@ -27,9 +27,10 @@ def general(
     Example: hyperlora eval general --data validation.jsonl
     """
     from d2l.questions import read_docqa
+    from shared.provenance import provenance
 
     documents = [context.text for context in read_docqa(data)[:limit]]
-    name, model = load_d2l(hypernet, base, device, dtype)
+    model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.general import evaluate_general
 
     with bar("documents") as move:
@@ -37,7 +38,6 @@ def general(
             model,
             documents,
             on_progress=move,
-            facts={"data": data.name, "limit": limit, "hypernetwork": name},
         )
     title = f"{result.questions} general questions, {len(documents)} documents"
     rows = [["base", result.base], ["bias LoRA alone", result.bias], ["a document's adapter", result.adapter]]
@@ -45,4 +45,5 @@ def general(
     text += f"\nanswers that are word for word the base's own: {result.unchanged:.2f}"
     if result.relative_loss is not None:
         text += f"\nlost against the base: {result.relative_loss:.1%}"
-    output.result(text, result.to_dict())
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name}
+    output.result(text, result, provenance=provenance(model.base, **facts))

@@ -39,6 +39,7 @@ def needles(
     """
     from cli.plots import check_plot, needles_heatmap
     from shared.errors import InputError
+    from shared.provenance import provenance
 
     try:
         wanted = [int(part) for part in lengths.split(",")]
@@ -51,7 +52,7 @@ def needles(
         from d2l.reader import read_document
 
         prose = read_document(str(haystack)).text
-    name, model = load_d2l(hypernet, base, device, dtype)
+    model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.needles import evaluate_needles
     from d2l.generate import RankBudget
 
@@ -67,11 +68,12 @@ def needles(
             with_context=context,
             seed=seed,
             on_progress=move,
-            facts={"hypernetwork": name, "haystack": haystack.name if haystack else "noise", "depths": depths},
         )
     title = f"needle in a haystack: {depths * samples} documents per length"
     rows = [[str(length), s["rank"], s["adapter"], s["context"]] for length, s in result.lengths.items()]
-    output.result(output.table(title, ["tokens", "rank", "adapter", "context"], rows), result.to_dict())
+    text = output.table(title, ["tokens", "rank", "adapter", "context"], rows)
+    facts = {"hypernetwork": model.name, "haystack": haystack.name if haystack else "noise"}
+    output.result(text, result, provenance=provenance(model.base, **facts, depths=depths, seed=seed))
     if plot is not None:
-        needles_heatmap(result.cells, plot, f"{name}, {'real prose' if haystack else 'noise'}")
+        needles_heatmap(result.cells, plot, f"{model.name}, {'real prose' if haystack else 'noise'}")
         output.note(f"heat map: {plot}")

@@ -34,7 +34,7 @@ def tasks(
     ] = "train",
     limit: Annotated[int, typer.Option(min=1, help="Test examples per task.")] = 20,
     max_tasks: Annotated[
-        int | None, typer.Option(min=1, help="A random sample of so many tasks.", show_default=False)
+        int | None, typer.Option(min=1, help="A random sample of this many tasks.", show_default=False)
     ] = None,
     descriptions: Annotated[
         int, typer.Option(min=1, help="Unseen descriptions per task; scores are means over them.")
@@ -48,7 +48,7 @@ def tasks(
         typer.Option(help="Adapter that was trained on all tasks, to compare with.", show_default=False),
     ] = None,
     oracle: Annotated[
-        int, typer.Option(min=0, help="Train a LoRA on the examples of so many tasks, to compare with.")
+        int, typer.Option(min=0, help="Number of tasks that get a LoRA trained on their examples, to compare with.")
     ] = 0,
     oracle_steps: Annotated[int, typer.Option(min=1, help="Training steps of each such LoRA.")] = 60,
     plot: Annotated[
@@ -74,6 +74,7 @@ def tasks(
     from cli.plots import check_plot, task_differences
     from shared.errors import InputError
     from shared.hypernetwork.registry import find_hypernetwork
+    from shared.provenance import provenance
 
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}", f"use {', '.join(SPLITS)}")
@@ -88,15 +89,14 @@ def tasks(
         chosen = [pool[i] for i in sorted(Random(seed).sample(range(len(pool)), max_tasks))]
     entry = find_hypernetwork(hypernet, "t2l")
     loaded_multitask = load_adapter(multitask) if multitask else None
-    loaded = load_base(base or entry.config["base"]["name_or_path"], device, dtype)
-    from t2l.encoder import load_encoder_of
+    loaded = load_base(base or entry.base_model, device, dtype)
     from t2l.evaluation.baselines import OracleConfig
     from t2l.evaluation.tasks import TasksEvalConfig, evaluate_tasks
     from t2l.model import T2LModel
 
-    model = T2LModel.from_pretrained(entry.path)
-    model.use_base(loaded)
-    encoder = load_encoder_of(model.config, text_encoder, trust_remote_code=trust_remote_code)
+    model = T2LModel.from_pretrained(
+        entry.path, name=entry.name, base=loaded, text_encoder=text_encoder, trust_remote_code=trust_remote_code
+    )
     config = TasksEvalConfig(
         limit=limit,
         descriptions=descriptions,
@@ -108,25 +108,19 @@ def tasks(
     with bar("tasks") as move:
         result = evaluate_tasks(
             model,
-            encoder,
             loaded,
             chosen,
             config,
             pool=pool,
             multitask=loaded_multitask.weights if loaded_multitask else None,
             on_progress=move,
-            facts={
-                "data": data.name if data else None,
-                "split": split,
-                "hypernetwork": entry.name,
-                "multitask": multitask,
-            },
         )
     columns = ["score", "balanced", "label", "label, balanced"]
     title = f"{len(result.tasks)} tasks ({split}), {result.examples} examples; mean [95% interval]"
     text = output.table(title, ["mode", *columns], _rows(result.modes))
     text += "\n" + output.table("paired differences", ["modes", *columns], _rows(result.differences))
-    output.result(text, result.to_dict())
+    facts = {"data": data and data.name, "split": split, "hypernetwork": entry.name, "multitask": multitask}
+    output.result(text, result, provenance=provenance(loaded, **config.to_dict(), **facts))
     if plot is not None:
         compared = [mode for mode in ("base+description", "multitask") if mode in result.modes]
         task_differences(

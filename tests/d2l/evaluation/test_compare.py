@@ -5,8 +5,8 @@ import torch
 
 from d2l.evaluation.compare import APPROACHES, compare
 from d2l.evaluation.distill import REPEAT, DistillConfig, distill
-from d2l.questions import QA, answer_ids, question_messages
-from shared.base.chat import chat_ids
+from d2l.questions import QA, question_messages
+from shared.base.chat import answer_ids, chat_ids
 from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.training.losses import logits_at, next_token_loss

@@ -8,11 +8,11 @@ from d2l.chunking import TemplatePieces, template_pieces
 from d2l.encoder import encode_chunks
 from d2l.importing import import_d2l
 from d2l.model import D2LModel
+from shared.base.model import read_architecture
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import save_checkpoint
-from shared.importing.source import read_architecture
 from shared.lora.layer import apply_lora
-from shared.lora.weights import LoraWeights
+from shared.lora.weights import LoraFactors, LoraWeights
 from tests.models import load, make_base
 from tests.reference import REFERENCE, TOLERANCE, cases, error, needs_reference, read_case
 
@@ -51,12 +51,12 @@ def test_generated_and_combined_factors(case):
     golden, config = load_file(path / "lora.safetensors"), model.config.hypernetwork
     short, long = contexts(facts, model)
     for name, chunks in (("short", short), ("chunks", long)):
-        generated = model.hypernetwork(encode_chunks(model.base, model.config, chunks).features)
+        generated = model.hypernetwork(encode_chunks(model.base, model.config, chunks))
         combined = model.generate(chunks).weights
-        for module in config.modules:
+        for module in config.grid.modules:
             names = [t.name for t in config.targets if t.module == module]
-            lora_A = torch.stack([generated[n].lora_A for n in names], dim=1)
-            lora_B = torch.stack([generated[n].lora_B.mT for n in names], dim=1) / config.scaling
+            lora_A = torch.stack([generated[n].keys for n in names], dim=1)
+            lora_B = torch.stack([generated[n].values.mT for n in names], dim=1) / config.scaling
             assert error(lora_A, golden[f"{name}.{module}.A"]) < TOLERANCE
             assert error(lora_B, golden[f"{name}.{module}.B"]) < TOLERANCE
             label = "short_combined" if name == "short" else "combined"
@@ -97,7 +97,8 @@ def test_strengths_of_chunks_and_bias(case):
         pytest.skip("the case has no strengths")
     golden, config = load_file(path / "lora.safetensors"), model.config.hypernetwork
     _, long = contexts(facts, model)
-    chunks = model.hypernetwork(encode_chunks(model.base, model.config, long).features).unbind()
+    encoded = model.hypernetwork(encode_chunks(model.base, model.config, long)).unbind()
+    chunks = [LoraWeights({name: LoraFactors(f.keys, f.values) for name, f in chunk.items()}) for chunk in encoded]
     parts = [chunk.scaled(s) for chunk, s in zip(chunks, recipe["scalers"], strict=True)]
     if model.hypernetwork.bias() is not None:
         parts.append(model.hypernetwork.bias().scaled(recipe["bias_scaler"] ** 2))

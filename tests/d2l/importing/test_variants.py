@@ -185,5 +185,5 @@ def test_embed_only(tmp_path):
         chunk = D2LModel(imported.config.replace(base=base.spec), None, base).chunk("The ferry arrived.")
         with torch.no_grad():
             states = base.model(torch.tensor([chunk[0].ids]), output_hidden_states=True).hidden_states
-        features = encode_chunks(base, imported.config, chunk).features
+        features = encode_chunks(base, imported.config, chunk)
         assert torch.equal(features.hidden_states, states[0])

@@ -1,38 +1,39 @@
-"""The grounded heads' joint memory against textbook formulas, written out densely."""
+"""The memory head and its solver against textbook formulas, written out densely."""
 
 import dataclasses
+from itertools import chain
 
 import pytest
 import torch
 
+from shared.base.targets import Target, TargetGrid
 from shared.errors import InputError
-from shared.hypernetwork.memory import GroundedConfig
-from shared.hypernetwork.memory_heads import SlotHead
+from shared.hypernetwork.head import ChunkFactors, LayerRows
+from shared.hypernetwork.memory import MemoryHeadConfig
 from shared.hypernetwork.network import HyperNetwork
-from shared.lora.weights import LoraWeights
-from tests.models import NETWORKS, build_network, make_features
+from tests.models import NETWORKS, build_network, combine, make_features
 
 
-@pytest.mark.parametrize("name", ["grounded", "recall", "chosen"])
+@pytest.mark.parametrize("name", ["memory", "recall"])
 @pytest.mark.parametrize("num_chunks", [3, 20], ids=["few rows", "more rows than the layer is wide"])
-def test_grounded_chunks_are_one_least_squares_memory(name, num_chunks):
+def test_chunks_are_one_least_squares_memory(name, num_chunks):
     """Against V (K P K' + ridge)^-1 K P over the rows of all chunks, written out densely."""
     config = NETWORKS[name]
     network = build_network(config)
     chunks = network(make_features(config, batch=2 * num_chunks))
-    combined, bias = network.combine(chunks, 2), network.bias()
+    combined, bias = combine(network, chunks, 2), network.bias()
     rows = num_chunks * config.r
     assert combined.r == min(rows, 32) + config.bias_r
     for position, t in enumerate(config.targets):
-        whitening = network.grounded_head.whitening_down_proj[position].double()
+        whitening = network.head.whitening_down_proj[position].double()
         values, vectors = torch.linalg.eigh(torch.eye(48).double() - whitening @ whitening.T)
         root = vectors @ values.clamp_min(0).sqrt().diag() @ vectors.T
-        keys = chunks[t.name].lora_A.double().view(2, rows, 48)  # K P^1/2
+        keys = chunks[t.name].keys.double().view(2, rows, 48)  # K P^1/2
         gram = keys @ keys.mT
-        relative = torch.as_tensor(network.grounded_head.ridge("down_proj", position)).item()
+        relative = torch.as_tensor(network.head.ridge("down_proj", position)).item()
         ridge = relative * gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
         lora_A = torch.linalg.inv(gram + ridge * torch.eye(rows)) @ keys @ root
-        lora_B = chunks[t.name].lora_B.double().view(2, num_chunks, 32, config.r).transpose(1, 2).reshape(2, 32, rows)
+        lora_B = chunks[t.name].values.double().view(2, num_chunks, 32, config.r).transpose(1, 2).reshape(2, 32, rows)
         expected = lora_B @ lora_A + bias[t.name].delta().double()
         torch.testing.assert_close(combined[t.name].delta().double(), expected, rtol=1e-3, atol=1e-4)
         if config.bias_targets:
@@ -40,12 +41,14 @@ def test_grounded_chunks_are_one_least_squares_memory(name, num_chunks):
             torch.testing.assert_close(read_only.delta(), bias["model.layers.0.q_proj"].delta().expand(2, -1, -1))
 
 
-@pytest.mark.parametrize("name", ["grounded", "recall", "chosen"])
+@pytest.mark.parametrize("name", ["memory", "recall"])
 def test_a_stream_of_chunks_in_any_order_equals_the_joint_solve(name):
     config = NETWORKS[name]
     network = build_network(config)
     parts = network(make_features(config, batch=40)).unbind()
-    joined, streamed = network.join(LoraWeights.concat(parts)).weights, network.join_stream(reversed(parts)).weights
+    joined = network.join(parts).weights  # with a gradient: all rows at once
+    with torch.no_grad():
+        streamed = network.join(iter(reversed(parts))).weights
     assert joined.r == streamed.r
     for layer in joined:
         torch.testing.assert_close(joined[layer].delta(), streamed[layer].delta(), rtol=1e-3, atol=1e-4)
@@ -54,16 +57,16 @@ def test_a_stream_of_chunks_in_any_order_equals_the_joint_solve(name):
 def test_tokens_start_as_regression_of_the_next_token_on_the_layers_input():
     """Untrained, without whitening: delta W is the ridge regression that any textbook writes down."""
     config = dataclasses.replace(
-        NETWORKS["grounded"], r=9, bias_r=0, bias_targets=(),
-        grounded=GroundedConfig(whitening_rank=0, initial_gain=0.5, decorrelation_ridge=0.1),
+        NETWORKS["memory"], r=9, bias_r=0, bias_targets=(),
+        head=MemoryHeadConfig(whitening_rank=0, initial_gain=0.5, initial_ridge=0.1),
     )  # fmt: skip
     torch.manual_seed(0)
     network = HyperNetwork(config)
     source = make_features(config, batch=1)
-    update = network.combine(network(source), 1)
+    update = combine(network, network(source), 1)
     for position, t in enumerate(config.targets):
-        keys = source.grounded.keys["down_proj"][0, position, 1:].double()
-        values = 0.5 * torch.nn.functional.normalize(source.grounded.values[0, 1:].double(), dim=-1)
+        keys = source.states.keys["down_proj"][0, position, 1:].double()
+        values = 0.5 * torch.nn.functional.normalize(source.states.values[0, 1:].double(), dim=-1)
         ridge = 0.1 * keys.square().sum(-1).mean()
         expected = values.T @ keys @ torch.linalg.inv(keys.T @ keys + ridge * torch.eye(48))
         torch.testing.assert_close(update[t.name].delta()[0].double(), expected, rtol=1e-3, atol=1e-4)
@@ -72,12 +75,12 @@ def test_tokens_start_as_regression_of_the_next_token_on_the_layers_input():
 def test_learned_weights_make_it_a_weighted_regression():
     """w^2 weighs a token in the fit, g only lengthens what it writes."""
     config = dataclasses.replace(
-        NETWORKS["grounded"], r=9, bias_r=0, bias_targets=(),
-        grounded=GroundedConfig(whitening_rank=0, value_rank=0, initial_gain=0.5),
+        NETWORKS["memory"], r=9, bias_r=0, bias_targets=(),
+        head=MemoryHeadConfig(whitening_rank=0, value_rank=0, initial_gain=0.5),
     )  # fmt: skip
     network = build_network(config)
-    head, source = network.grounded_head, make_features(config, batch=1)
-    update = network.combine(network(source), 1)
+    head, source = network.head, make_features(config, batch=1)
+    update = combine(network, network(source), 1)
     output = network.perceiver(source.hidden_states, source.attention_mask)
     context = head.key(head.norm(output.context))[0, 1:]
     for position, t in enumerate(config.targets):
@@ -85,8 +88,8 @@ def test_learned_weights_make_it_a_weighted_regression():
         dots = [context[:, part] @ query[part] / 24**0.5 for part in (slice(0, 24), slice(24, 48))]
         w, g = (2 * torch.sigmoid(dot + head.bias[position, 0, n]) for n, dot in enumerate(dots))
         assert w.std() > 1e-3 and g.std() > 1e-3
-        keys = source.grounded.keys["down_proj"][0, position, 1:]
-        values = torch.nn.functional.normalize(source.grounded.values[0, 1:], dim=-1)
+        keys = source.states.keys["down_proj"][0, position, 1:]
+        values = torch.nn.functional.normalize(source.states.values[0, 1:], dim=-1)
         values = values * (g * head.log_gain[position, 0].exp())[:, None]
         lengths = (w[:, None] * keys).square().sum(-1).mean()
         system = (w.square()[:, None] * keys).T @ keys + head.log_ridge[position, 0].exp() * lengths * torch.eye(48)
@@ -98,11 +101,11 @@ def test_a_value_is_the_salient_mixture_of_the_tokens_within_the_horizon():
     """Against sums over the tokens written out; a chunk ends the horizon."""
     config = dataclasses.replace(NETWORKS["recall"], r=6, bias_r=0)
     network = build_network(config)
-    head, source = network.grounded_head, make_features(config, batch=1)
+    head, source = network.head, make_features(config, batch=1)
     output = network.perceiver(source.hidden_states, source.attention_mask)
     written = network(source)
     context = head.key(head.norm(output.context))[0]
-    following = torch.nn.functional.normalize(source.grounded.values[0], dim=-1)
+    following = torch.nn.functional.normalize(source.states.values[0], dim=-1)
     for position, t in enumerate(config.targets):
         query = head.query(head.norm(output.queries))[0, position]
         w, g, s = (
@@ -119,92 +122,88 @@ def test_a_value_is_the_salient_mixture_of_the_tokens_within_the_horizon():
             expected.append(torch.nn.functional.normalize(value, dim=-1) * gain)
         # Rows stand in the order of their weights.
         order = w[1:].argsort(descending=True)
-        torch.testing.assert_close(written[t.name].lora_B[0].T, torch.stack(expected)[order], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(written[t.name].values[0].T, torch.stack(expected)[order], rtol=1e-3, atol=1e-5)
 
 
 def test_layers_of_recall_start_with_the_whole_horizon_and_the_others_with_the_next_token():
-    head = HyperNetwork(NETWORKS["recall"]).grounded_head
+    head = HyperNetwork(NETWORKS["recall"]).head
     assert head.mix[:, 0].tolist() == [[1, 1, 1], [1, 0, 0]]
     with pytest.raises(InputError, match="horizon"):
-        GroundedConfig(slots="chosen", horizon=2)
+        MemoryHeadConfig(horizon=0)
 
 
 def test_the_joint_solve_works_on_several_threads():
     """A batched LU of 450 rows on two threads fails in the MKL of PyTorch's CPU build for some processors."""
-    config = dataclasses.replace(NETWORKS["grounded"], r=225, bias_r=0, bias_targets=())
+    config = dataclasses.replace(NETWORKS["memory"], r=225, bias_r=0, bias_targets=())
     network = build_network(config)
     chunks = network(make_features(config, batch=4, length=226))
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        both = network.combine(chunks, 2)
+        both = combine(network, chunks, 2)
     finally:
         torch.set_num_threads(before)
     for context in range(2):
-        alone = network.combine(chunks.index_select(torch.tensor([2 * context, 2 * context + 1])), 1)
+        alone = combine(network, chunks.select(slice(2 * context, 2 * context + 2)), 1)
         for t in config.targets:
             torch.testing.assert_close(both[t.name].delta()[context], alone[t.name].delta()[0], rtol=1e-3, atol=1e-4)
 
 
 def test_the_heaviest_tokens_are_kept():
-    config = dataclasses.replace(NETWORKS["grounded"], r=2)
+    config = dataclasses.replace(NETWORKS["memory"], r=2)
     network = build_network(config)
     source = make_features(config, batch=1)
     kept = network(source)
     every = build_network(dataclasses.replace(config, r=9))(source)
     for name, f in kept.items():
-        lengths = every[name].lora_B.norm(dim=-2)[0]
-        assert f.lora_B.shape[-1] == 2 and lengths.numel() == 6
-        for column in f.lora_B[0].T:
-            assert torch.isclose(column, every[name].lora_B[0].T, atol=1e-5).all(-1).any()
+        lengths = every[name].values.norm(dim=-2)[0]
+        assert f.values.shape[-1] == 2 and lengths.numel() == 6
+        for column in f.values[0].T:
+            assert torch.isclose(column, every[name].values[0].T, atol=1e-5).all(-1).any()
 
 
 def test_a_chunk_given_many_times_counts_once():
     """What many chunks share must not grow with the document: a plain sum would be eight times as strong."""
-    for slots in ("tokens", "chosen"):
-        grounded = GroundedConfig(slots=slots, whitening_rank=4, decorrelation_ridge=1e-4)
-        network = build_network(dataclasses.replace(NETWORKS["grounded"], grounded=grounded))
-        chunk = network(make_features(NETWORKS["grounded"], batch=1))
-        once, often = network.combine(chunk), network.combine(chunk.index_select(torch.zeros(8, dtype=torch.long)))
-        for t in NETWORKS["grounded"].targets:
-            torch.testing.assert_close(once[t.name].delta(), often[t.name].delta(), rtol=1e-2, atol=1e-2)
+    head = MemoryHeadConfig(whitening_rank=4, initial_ridge=1e-4)
+    network = build_network(dataclasses.replace(NETWORKS["memory"], head=head))
+    chunk = network(make_features(NETWORKS["memory"], batch=1))
+    once, often = combine(network, chunk), combine(network, chunk.select(torch.zeros(8, dtype=torch.long)))
+    for t in NETWORKS["memory"].targets:
+        torch.testing.assert_close(once[t.name].delta(), often[t.name].delta(), rtol=1e-2, atol=1e-2)
 
 
-def test_slots_start_on_different_tokens():
-    """They once all chose the same token and no run learned anything (docs/training.md, slot collapse)."""
-    config = dataclasses.replace(NETWORKS["chosen"], r=8)
-    torch.manual_seed(0)
-    network = HyperNetwork(config)
-    source = make_features(config, batch=1, length=40)
-    output = network.perceiver(source.hidden_states, source.attention_mask)
-    queries = output.queries.view(1, 2, 1, 8, -1)
-    alpha, _ = network.grounded_head.attention(queries, output.context, source.grounded.mask)
-    assert all(len(set(layer.argmax(-1).flatten().tolist())) >= 6 for layer in alpha[0])
+@pytest.mark.parametrize("num_parts", [2, 12], ids=["all at once", "as they come"])
+def test_rows_of_any_source_join_the_same_solve(num_parts):
+    """Rows from elsewhere beside those of chunks equal one memory of all of them."""
+    network = build_network(dataclasses.replace(NETWORKS["memory"], bias_r=0, bias_targets=()))
+    chunks = network(make_features(NETWORKS["memory"], batch=num_parts)).unbind()
+    other = ChunkFactors({name: LayerRows(torch.randn(5, 48), torch.randn(32, 5)) for name in chunks[0]})
+    null = ChunkFactors({name: LayerRows(torch.randn(4, 48), torch.zeros(32, 4)) for name in chunks[0]})
+    with torch.no_grad():
+        joined = network.join(chain(chunks, [other, null])).weights
+    for position, (name, f) in enumerate(joined.items()):
+        keys, values = (torch.cat([getattr(part[name], half) for part in (*chunks, other, null)], dim=dim).double()
+                        for half, dim in (("keys", 0), ("values", 1)))  # fmt: skip
+        whitening = network.head.whitening("down_proj")[position].double()
+        values_, vectors = torch.linalg.eigh(torch.eye(48).double() - whitening @ whitening.T)
+        root = vectors @ values_.clamp_min(0).sqrt().diag() @ vectors.T
+        ridge = network.head.ridge("down_proj", position).item() * keys.square().sum(-1).mean()
+        expected = values @ keys @ torch.linalg.inv(keys.T @ keys + ridge * torch.eye(48)) @ root
+        torch.testing.assert_close(f.delta().double(), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_grounded_slots_answer_to_their_own_keys():
-    """Where each slot picks one token, lora_A maps slot j's key to unit vector j; B holds the next embedding."""
-    config = GroundedConfig(slots="chosen", whitening_rank=4, initial_gain=0.5, decorrelation_ridge=1e-6, value_rank=0)
-    head = SlotHead(config, num_layers=2, sizes={"down_proj": (48, 32)}, r=3, latent_size=24)
-    moment = torch.randn(2, 48, 200)
-    head.calibrate("down_proj", moment @ moment.mT / 200, torch.tensor([2.0, 4.0]))
-    source = make_features(NETWORKS["grounded"]).grounded
-    chosen = torch.tensor([2, 4, 5])
-    alpha = torch.nn.functional.one_hot(chosen, 7).float().expand(3, 2, 1, 3, 7)
-    head.attention = lambda *_: (alpha, alpha)
-    lora_A, lora_B = head(torch.zeros(3, 2, 1, 3, 24), torch.zeros(3, 7, 24), source)["down_proj"]
-    solved = [head.solve("down_proj", layer, lora_A[:, layer], lora_B[:, layer].mT) for layer in range(2)]
-    lora_A = torch.stack([memory.lora_A for memory in solved], dim=1)
-    keys = source.keys["down_proj"][:, :, chosen]
-    torch.testing.assert_close(lora_A @ keys.mT, torch.eye(3).expand(3, 2, 3, 3), rtol=1e-3, atol=1e-3)
-    direction = torch.nn.functional.normalize(source.values[:, chosen], dim=-1)
-    torch.testing.assert_close(lora_B[:, 0], 1.0 * direction)  # gain 0.5 in units of the layer's residual length
-    torch.testing.assert_close(lora_B[:, 1], 2.0 * direction)
+def test_an_impossible_rank_is_refused_before_any_part_is_made():
+    def parts():
+        raise AssertionError("asked for a part")
+        yield
+
+    with pytest.raises(InputError, match="leaves nothing"):
+        build_network(NETWORKS["memory"]).join(parts(), max_rank=8)
 
 
 def test_whitening_is_the_ridge_inverse_up_to_a_factor():
-    config = GroundedConfig(whitening_rank=48, whitening_ridge=0.1)
-    head = SlotHead(config, num_layers=1, sizes={"m": (48, 8)}, r=2, latent_size=24)
+    config = MemoryHeadConfig(whitening_rank=48, whitening_ridge=0.1)
+    head = config.build(TargetGrid((Target("x.m", 0, "m", 48, 8),)), r=2, latent_size=24, scaling=1.0)
     sample = torch.randn(1, 48, 300) * torch.linspace(0.1, 5, 48)[:, None]
     moment = sample @ sample.mT / 300
     head.calibrate("m", moment, torch.ones(1))

@@ -6,19 +6,22 @@ import json
 import pytest
 import torch
 
+from shared.base.targets import Target
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import grow_from, load_weights, save_checkpoint
-from shared.hypernetwork.memory import GroundedSource
-from shared.hypernetwork.network import ContextFeatures, HyperNetwork, HyperNetworkConfig, TargetConfig
+from shared.hypernetwork.checkpoint import load_weights, save_checkpoint
+from shared.hypernetwork.features import ContextFeatures, MemorySource
+from shared.hypernetwork.head import ChunkFactors
+from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
 from shared.lora.weights import LoraWeights
-from tests.models import NETWORKS, build_network, make_features, make_targets
+from shared.training.loop import TrainingConfig, _parameter_groups
+from tests.models import NETWORKS, build_network, combine, make_features, make_targets
 
 
 def assert_same(one, two, **tolerance):
     assert list(one) == list(two)
     for name in one:
-        torch.testing.assert_close(one[name].lora_A, two[name].lora_A, **tolerance)
-        torch.testing.assert_close(one[name].lora_B, two[name].lora_B, **tolerance)
+        for half in vars(one[name]):
+            torch.testing.assert_close(getattr(one[name], half), getattr(two[name], half), **tolerance)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -36,20 +39,20 @@ def test_a_batch_equals_one_by_one(name):
     together = network(whole)
     for row in range(3):
         part = slice(row, row + 1)
-        source = whole.grounded
+        source = whole.states
         single = ContextFeatures(
             whole.hidden_states[part],
             whole.attention_mask[part],
-            GroundedSource({"down_proj": source.keys["down_proj"][part]}, source.values[part], source.mask[part]),
+            MemorySource({"down_proj": source.keys["down_proj"][part]}, source.values[part], source.mask[part]),
         )
-        assert_same(network(single), together.index_select(torch.tensor([row])), rtol=1e-4, atol=1e-5)
+        assert_same(network(single), together.select(slice(row, row + 1)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_shapes_follow_the_targets(name):
     config = NETWORKS[name]
     weights = build_network(config)(make_features(config))
-    assert [(n, f.lora_A.shape, f.lora_B.shape) for n, f in weights.items()] == [
+    assert [(n, f.keys.shape, f.values.shape) for n, f in weights.items()] == [
         (t.name, (3, config.r, t.in_features), (3, t.out_features, config.r)) for t in config.targets
     ]
 
@@ -57,7 +60,7 @@ def test_shapes_follow_the_targets(name):
 def test_the_published_head_starts_without_effect():
     torch.manual_seed(0)
     network = HyperNetwork(NETWORKS["linear"])
-    combined = network.combine(network(make_features(NETWORKS["linear"])), 3)
+    combined = combine(network, network(make_features(NETWORKS["linear"])), 3)
     assert all(f.delta().abs().max() == 0 for f in combined.values())
     assert all(f.lora_A.abs().max() > 0 for f in combined.values())
 
@@ -66,10 +69,10 @@ def test_combine_is_the_sum_of_chunks_and_the_bias_once():
     config = NETWORKS["linear"]
     network = build_network(config)
     chunks = network(make_features(config, batch=6))
-    combined, bias = network.combine(chunks, 2), network.bias()
+    combined, bias = combine(network, chunks, 2), network.bias()
     assert combined.r == 3 * config.r + config.bias_r
     for layer in chunks:
-        expected = chunks[layer].delta().view(2, 3, 32, 48).sum(1) + bias[layer].delta()
+        expected = (chunks[layer].values @ chunks[layer].keys).view(2, 3, 32, 48).sum(1) + bias[layer].delta()
         torch.testing.assert_close(combined[layer].delta(), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -90,7 +93,7 @@ def test_checkpoint_round_trip(name, shard, tmp_path):
 def test_checkpoints_load_strictly(tmp_path):
     network = build_network(NETWORKS["linear"])
     state = network.state_dict()
-    key = "scaler_B.down_proj"
+    key = "head.scaler_B.down_proj"
     for number, broken in enumerate(
         (
             {k: v for k, v in state.items() if k != key},
@@ -113,7 +116,10 @@ def test_checkpoints_load_strictly(tmp_path):
         {"unknown": 1},
         {"r": "8"},
         {"r": 0},
-        {"head": "other"},
+        {"head": {"kind": "other"}},
+        {"head": "grounded"},
+        {"grounded": {}},
+        {"copy": None},
         {"targets": []},
         {"r": True},
         {"perceiver": {"latent": 3}},
@@ -124,41 +130,55 @@ def test_configs_are_strict(change):
         HyperNetworkConfig.from_dict(NETWORKS["linear"].to_dict() | change)
 
 
-def test_a_grown_hypernetwork_starts_as_the_smaller_one(tmp_path):
+def test_keys_of_an_earlier_release_say_what_to_do():
+    for key, hint in (("grounded", "kind: memory"), ("copy", "kind: linear")):
+        with pytest.raises(InputError, match=f"no longer has the field '{key}'") as caught:
+            HyperNetworkConfig.from_dict(NETWORKS["linear"].to_dict() | {key: None})
+        assert hint in caught.value.hint
+
+
+def test_a_grown_hypernetwork_starts_as_the_smaller_one():
     """A layer more in front and a longer horizon: the old layers write what they wrote."""
     later = tuple(dataclasses.replace(t, layer=t.layer + 1, name=t.name.replace("1", "2")) for t in make_targets())
-    config = dataclasses.replace(NETWORKS["grounded"], targets=later)
+    config = dataclasses.replace(NETWORKS["memory"], targets=later)
     small = build_network(config, seed=1)
-    described = {"kind": "d2l", "hypernetwork": config.to_dict()}
-    save_checkpoint(tmp_path / "small", described, small.state_dict(), card="", dtype="float32")
-    first = TargetConfig("model.layers.first", 0, "down_proj", 48, 32)
-    longer = dataclasses.replace(config.grounded, horizon=4)
-    grown = HyperNetwork(dataclasses.replace(config, targets=(first, *later), grounded=longer)).eval()
+    first = Target("model.layers.first", 0, "down_proj", 48, 32)
+    longer = dataclasses.replace(config.head, horizon=4)
+    grown = HyperNetwork(dataclasses.replace(config, targets=(first, *later), head=longer)).eval()
     new = {key: value.clone() for key, value in grown.state_dict().items()}
-    grow_from(tmp_path / "small", grown)
+    grown.grow_from(small)
     # Factors of the old layers from the same keys; the salience of a horizon that starts at one token cancels.
     source = make_features(grown.config)
-    keys = {"down_proj": source.grounded.keys["down_proj"][:, 1:]}
-    old = small(dataclasses.replace(source, grounded=dataclasses.replace(source.grounded, keys=keys)))
+    keys = {"down_proj": source.states.keys["down_proj"][:, 1:]}
+    old = small(dataclasses.replace(source, states=dataclasses.replace(source.states, keys=keys)))
     written = grown(source)
-    assert_same(old, LoraWeights({name: written[name] for name in old}), rtol=1e-4, atol=1e-5)
+    assert_same(old, ChunkFactors({name: written[name] for name in old}), rtol=1e-4, atol=1e-5)
     bias, grown_bias = small.bias(), grown.bias()
     assert_same(bias, LoraWeights({name: grown_bias[name] for name in bias}))
-    for key in ("grounded_head.log_gain", "perceiver.decoder.latents", "grounded_head.whitening_down_proj"):
+    for key in ("head.log_gain", "perceiver.decoder.latents", "head.whitening_down_proj"):
         assert torch.equal(grown.state_dict()[key][0], new[key][0])
     same = HyperNetwork(config)
-    grow_from(tmp_path / "small", same)
+    same.grow_from(small)
     assert all(torch.equal(value, small.state_dict()[key]) for key, value in same.state_dict().items())
 
 
-def test_growing_keeps_a_calibration_of_another_rank_and_refuses_other_modules(tmp_path):
-    config = NETWORKS["grounded"]
-    described = {"kind": "d2l", "hypernetwork": config.to_dict()}
-    save_checkpoint(tmp_path / "small", described, build_network(config, seed=1).state_dict(), card="", dtype="float32")
-    wider = build_network(dataclasses.replace(config, grounded=dataclasses.replace(config.grounded, whitening_rank=6)))
-    own = wider.grounded_head.whitening_down_proj.clone()
-    grow_from(tmp_path / "small", wider)
-    assert torch.equal(wider.grounded_head.whitening_down_proj, own)
+def test_growing_keeps_a_calibration_of_another_rank_and_refuses_other_modules():
+    config = NETWORKS["memory"]
+    small = build_network(config, seed=1)
+    wider = build_network(dataclasses.replace(config, head=dataclasses.replace(config.head, whitening_rank=6)))
+    own = wider.head.whitening_down_proj.clone()
+    wider.grow_from(small)
+    assert torch.equal(wider.head.whitening_down_proj, own)
     for other in (NETWORKS["linear"], dataclasses.replace(config, targets=make_targets(("up_proj",)))):
-        with pytest.raises(InputError, match="cannot start this run"):
-            grow_from(tmp_path / "small", HyperNetwork(other))
+        with pytest.raises(InputError, match="to start from has other"):
+            HyperNetwork(other).grow_from(small)
+
+
+def test_gains_learn_at_a_rate_of_their_own():
+    network = HyperNetwork(NETWORKS["recall"])
+    named = {id(p): name for name, p in network.named_parameters()}
+    assert {named[id(p)] for p in network.gain_parameters()} == {"head.log_gain", "head.log_ridge", "head.mix"}
+    groups = _parameter_groups(network, TrainingConfig(lr=0.1, gain_lr_factor=3.0))
+    gains = next(group for group in groups if group["lr"] == pytest.approx(0.3))
+    assert {named[id(p)] for p in gains["params"]} == {"head.log_gain", "head.log_ridge", "head.mix"}
+    assert gains["weight_decay"] == 0

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from shared.errors import InputError
-from shared.importing.restricted_pickle import MAX_PICKLE_BYTES, read_torch_file
-from shared.importing.torch_file import MAX_DIRECTORY_BYTES
+from shared.importing.restricted_pickle import MAX_PICKLE_BYTES
+from shared.importing.torch_file import MAX_DIRECTORY_BYTES, read_torch_file
 from tests.shared.importing.hostile import Call, hostile_zip, raw_zip, refused
 
 

@@ -95,16 +95,6 @@ def test_concat_is_the_sum_of_deltas(tiny_base):
         torch.testing.assert_close(factors.delta(), sum(part[name].delta() for part in parts) / 3)
 
 
-def test_group_joins_neighbours_as_concat_does(tiny_base):
-    weights = random_weights(tiny_base, ("down_proj",), 4, batch=6)
-    singles = weights.unbind()
-    for index, group in enumerate(weights.group(2).unbind()):
-        expected = LoraWeights.concat(singles[3 * index : 3 * index + 3])
-        for name in group:
-            assert torch.equal(group[name].lora_A, expected[name].lora_A)
-            assert torch.equal(group[name].lora_B, expected[name].lora_B)
-
-
 def test_truncation_equals_the_svd_of_the_dense_delta(tiny_base):
     weights = random_weights(tiny_base, ("down_proj", "q_proj"), 12)
     truncated = weights.truncate(5)

@@ -12,8 +12,7 @@ from t2l.evaluation.baselines import OracleConfig, few_shot_messages, other_task
 from t2l.evaluation.bootstrap import Bootstrap
 from t2l.evaluation.scoring import Setting, label_log_likelihoods, score_examples
 from t2l.evaluation.tasks import TasksEvalConfig, choose_examples, evaluate_tasks
-from t2l.tasks import Example, read_tasks, user_message
-from t2l.training.batches import output_ids
+from t2l.tasks import Example, output_ids, read_tasks, user_message
 from tests.models import LABELS, make_t2l, make_task
 
 
@@ -22,7 +21,7 @@ def test_label_likelihoods_equal_each_label_alone(kind, request, encoder):
     base = request.getfixturevalue(kind)
     prompts = [chat_ids(base, user_message(text)) for text in ("a", "a much longer input", "bc")]
     labels = [output_ids(base, label) for label in LABELS]
-    weights = make_t2l(base).generate(encoder, ["Sort"])[0]
+    weights = make_t2l(base, encoder).generate(["Sort"])[0].weights
     with apply_lora(base.model, weights):
         table = label_log_likelihoods(base, prompts, labels)
         for row, prompt in enumerate(prompts):
@@ -41,7 +40,7 @@ def test_a_task_without_a_short_training_example_gets_no_oracle(tiny_base, encod
     tasks = [make_task("one"), make_task("two")]
     config = TasksEvalConfig(limit=1, max_input_tokens=1, oracle=2)
     with pytest.raises(InputError, match="short enough"):
-        evaluate_tasks(make_t2l(tiny_base), encoder, tiny_base, tasks, config)
+        evaluate_tasks(make_t2l(tiny_base, encoder), tiny_base, tasks, config)
     with pytest.raises(InputError, match="short enough"):
         train_oracle(tiny_base, (), 1, [], OracleConfig(steps=1))
 
@@ -145,9 +144,9 @@ def test_modes_differ_and_are_averaged_over_descriptions(tiny_base, tasks_dir, e
 
     monkeypatch.setattr(t2l.evaluation.tasks, "score_examples", spy)
     tasks = [make_task("sort"), make_task("count", outputs=("No", "Yes"))]
-    model = make_t2l(tiny_base)
+    model = make_t2l(tiny_base, encoder)
     config = TasksEvalConfig(limit=3, descriptions=2, resamples=100)
-    result = evaluate_tasks(model, encoder, tiny_base, tasks, config)
+    result = evaluate_tasks(model, tiny_base, tasks, config)
     # base, few-shot and random once, the three that read a description twice.
     loras = [setting.lora for name, setting in seen if name == "sort"]
     assert len(loras) == 3 + 2 * 3
@@ -156,12 +155,12 @@ def test_modes_differ_and_are_averaged_over_descriptions(tiny_base, tasks_dir, e
     assert result.examples == 6 and set(result.tasks) == {"sort", "count"}
     for metrics in result.modes.values():
         assert all(interval.low <= interval.mean <= interval.high for interval in metrics.values())
-    again = evaluate_tasks(model, encoder, tiny_base, tasks, config)
+    again = evaluate_tasks(model, tiny_base, tasks, config)
     assert result.modes == again.modes and result.differences == again.differences
 
 
 def test_tasks_without_labels_have_no_label_accuracy(tiny_base, tasks_dir, encoder):
     tasks = [t for t in read_tasks(tasks_dir) if t.family == "procedural"]
-    result = evaluate_tasks(make_t2l(tiny_base), encoder, tiny_base, tasks, TasksEvalConfig(limit=1, resamples=10))
+    result = evaluate_tasks(make_t2l(tiny_base, encoder), tiny_base, tasks, TasksEvalConfig(limit=1, resamples=10))
     assert result.modes["adapter"]["label_accuracy"] is None and result.tasks["upper"]["base"]["label_accuracy"] is None
     assert result.differences["adapter - other"]["score"] is not None

@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from shared.base.model import read_architecture
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import save_checkpoint
-from shared.hypernetwork.network import ContextFeatures
-from shared.importing.source import find_published, read_architecture
+from shared.hypernetwork.features import ContextFeatures
+from shared.importing.source import find_published
 from shared.lora.adapter import adapter_config, write_adapter
 from shared.lora.layer import apply_lora
 from t2l.encoder import encode_descriptions, load_encoder_of
@@ -86,8 +87,9 @@ def compare_with_golden(weights, folder, scaling):
 def test_generated_factors(case):
     facts, path, model = case
     assert model.config.hypernetwork.scaling == pytest.approx(16 / 8**0.5)
-    random = model.generate_from(golden_embedding(path, "random"))[0]
-    text = model.generate(encoder_of(model), [facts["task"]["description"]])[0]
+    random = model.hypernetwork.write(golden_embedding(path, "random")).unbind()[0]
+    spoken = T2LModel(model.config, model.hypernetwork, text_encoder=encoder_of(model))
+    text = spoken.generate([facts["task"]["description"]])[0].weights
     for name, weights in (("random", random), ("text", text)):
         assert compare_with_golden(weights, path / f"lora_{name}", facts["lora"]["scaling"]) < TOLERANCE
 
@@ -95,7 +97,7 @@ def test_generated_factors(case):
 def test_a_batch_equals_one_by_one(case):
     _, path, model = case
     both = [golden_embedding(path, name).hidden_states for name in ("random", "text")]
-    batch = model.generate_from(ContextFeatures(torch.cat(both), torch.ones(2, 1, dtype=torch.bool)))
+    batch = model.hypernetwork.write(ContextFeatures(torch.cat(both), torch.ones(2, 1, dtype=torch.bool))).unbind()
     for name, weights in zip(("random", "text"), batch, strict=True):
         assert compare_with_golden(weights, path / f"lora_{name}", 16 / 8**0.5) < TOLERANCE
 
@@ -109,7 +111,7 @@ def test_logits_live_and_reloaded_with_peft(case, tmp_path):
     base = load(str(REFERENCE / facts["base_model"]))
     assert error(base.model(ids).logits, golden["base"]) < 1e-6
     for name in ("random", "text"):
-        weights = model.generate_from(golden_embedding(path, name))[0]
+        weights = model.hypernetwork.write(golden_embedding(path, name)).unbind()[0]
         with apply_lora(base.model, weights):
             assert error(base.model(ids).logits, golden[f"with_{name}"]) < TOLERANCE
         write_adapter(tmp_path / name, weights, adapter_config(weights, "base", None), card="", provenance={})
@@ -132,7 +134,7 @@ def test_the_order_of_the_heads_decides_the_rows_of_the_layer_types(name, tmp_pa
     network.load_state_dict(imported.state)
 
     def deviation():
-        weights = T2LModel(imported.config, network).generate_from(golden_embedding(path, "random"))[0]
+        weights = network.write(golden_embedding(path, "random")).unbind()[0]
         return compare_with_golden(weights, path / "lora_random", facts["lora"]["scaling"])
 
     assert deviation() < TOLERANCE
@@ -147,9 +149,9 @@ def test_import_without_a_base_is_checked_when_one_is_given(tmp_path):
     with_base = import_case("gemma_sft", tmp_path / "with")
     assert set(alone.config.hypernetwork.targets) == set(with_base.config.hypernetwork.targets)
     assert (alone.config.base.hidden_size, alone.config.base.num_hidden_layers) == (64, 4)
-    alone.check_base(read_architecture(str(REFERENCE / "base_models" / "tiny-gemma2-a")))
+    T2LModel.from_pretrained(tmp_path / "h", base=str(REFERENCE / "base_models" / "tiny-gemma2-a"))
     with pytest.raises(InputError, match="target layers"):
-        alone.check_base(read_architecture(str(REFERENCE / "base_models" / "tiny-llama-a")))
+        T2LModel.from_pretrained(tmp_path / "h", base=str(REFERENCE / "base_models" / "tiny-llama-a"))
 
 
 def test_a_base_that_does_not_match_is_refused(tmp_path):
@@ -160,10 +162,11 @@ def test_a_base_that_does_not_match_is_refused(tmp_path):
 
 
 def test_an_encoder_of_another_width_is_refused(tmp_path):
-    model = import_case("gemma_sft", tmp_path / "h")
-    encoder = load_encoder_of(model.config, str(REFERENCE / "base_models" / "tiny-llama-a"))
+    import_case("gemma_sft", tmp_path / "h")
+    other = str(REFERENCE / "base_models" / "tiny-llama-a")
+    model = T2LModel.from_pretrained(tmp_path / "h", text_encoder=other)
     with pytest.raises(InputError, match="64 numbers"):
-        model.generate(encoder, ["Sort the words"])
+        model.generate(["Sort the words"])
 
 
 def edited(tmp_path, state=None, **changes):

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from shared.base.targets import Target
 from shared.errors import InputError
-from shared.hypernetwork.network import ContextFeatures, TargetConfig
+from shared.hypernetwork.features import ContextFeatures
 from t2l.config import T2LConfig
 from t2l.mlp.hypernetwork import MLPHyperNetwork, MLPHyperNetworkConfig
 
 SIZES = {"q_proj": (10, 14), "v_proj": (10, 6)}
 LAYERS, R = 3, 4
 TARGETS = tuple(
-    TargetConfig(f"model.layers.{n}.self_attn.{m}", n, m, *SIZES[m]) for n in range(LAYERS) for m in sorted(SIZES)
+    Target(f"model.layers.{n}.self_attn.{m}", n, m, *SIZES[m]) for n in range(LAYERS) for m in sorted(SIZES)
 )
 BASIC = MLPHyperNetworkConfig(TARGETS, r=R, feature_size=9, latent_size=16, head_in_size=20, scaling=2.5)
 
@@ -189,7 +190,7 @@ def test_the_comparison_notices_a_changed_tensor(change):
     [
         ({"targets": TARGETS[:-1]}, "same target modules"),
         ({"targets": TARGETS + TARGETS[:1]}, "same target modules"),
-        ({"targets": (*TARGETS[:-1], TargetConfig("x", 2, "v_proj", 11, 6))}, "same size"),
+        ({"targets": (*TARGETS[:-1], Target("x", 2, "v_proj", 11, 6))}, "same size"),
         ({"num_codes": 3}, "num_codes"),
         ({"task_encoder": "vq"}, "num_codes"),
         ({"r": 0}, "r of at least 1"),

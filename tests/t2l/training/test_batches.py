@@ -11,10 +11,10 @@ from shared.lora.layer import apply_lora
 from shared.training.losses import logits_at, row_losses
 from shared.training.plain_lora import PlainLora
 from t2l.encoder import DescriptionCache
-from t2l.tasks import Example, Task, group_key
-from t2l.training.batches import T2LData, T2LDataConfig, example_rows
+from t2l.tasks import Example, Task, example_rows, group_key
+from t2l.training.batches import T2LData, T2LDataConfig
 from t2l.training.train import T2LObjective, T2LTrainingModule, train_t2l, write_multitask_adapter
-from tests.models import make_t2l, t2l_train_config
+from tests.models import combine, make_t2l, t2l_train_config
 
 
 def make_task(name, family, outputs, held_out="unseen"):
@@ -49,7 +49,8 @@ class Cache(DescriptionCache):
 def make_data(base, split="train", **options):
     tasks = tasks_on_shared_inputs()
     cache = Cache([text for t in tasks for text in (*t.descriptions, *t.held_out_descriptions)])
-    config = T2LDataConfig(tasks_per_step=6, examples_per_task=1, family_group=3, **options)
+    defaults = {"procedural_share": 0.5, "embedding_noise": 0.0}
+    config = T2LDataConfig(tasks_per_step=6, **defaults | options)
     return T2LData(config, tasks, cache, base, "tokens", split)
 
 
@@ -103,7 +104,7 @@ def test_procedural_tasks_take_their_share(tiny_base):
         assert sum(text.startswith("word") for text, _ in rows) == expected
     config = T2LDataConfig(procedural=5, procedural_descriptions=2)
     generated = config.procedural_tasks([])
-    assert not T2LDataConfig().procedural_tasks([])
+    assert not T2LDataConfig(procedural=0).procedural_tasks([])
     both = replace(config, relabelled=3).procedural_tasks([])
     assert both[:5] == generated and len(both) == 8 and all(t.labels for t in both[5:])
     assert len(generated) == 5 and all(len(t.descriptions) == 2 for t in generated)
@@ -118,7 +119,7 @@ def test_the_contrast_is_the_softplus_of_right_against_wrong(tiny_base):
     network = make_t2l(tiny_base).hypernetwork
     plain = T2LTrainingModule(network, tiny_base, T2LObjective())
     contrasting = T2LTrainingModule(network, tiny_base, T2LObjective(contrast=0.5, contrast_share=0.5))
-    weights = network.combine(network(batch.features), 6)
+    weights = combine(network, network(batch.features), 6)
 
     def nll(index):
         with torch.no_grad(), apply_lora(tiny_base.model, weights.index_select(index)):

@@ -1,0 +1,140 @@
+"""The least-squares memory of one layer: rows of keys and values in, LoRA factors out.
+
+With keys as the rows of K and values as the columns of V, the update that writes each row's value at its key is
+
+    delta W = V (K P K' + ridge)^-1 K P      P = (C + ridge)^-1, C: keys' second moment on general text
+
+A state equal to one row's key writes that row's value and none of the others'; a key that several rows share is written
+once and not once for each (MEMIT, Meng et al. 2022, arXiv:2210.07229). Keys come half whitened, K P^1/2, so that what
+follows is plain ridge regression. Two forms give the same update: over the rows (rows x rows), or over the keys' second
+moments (in x in), which do not grow with the number of rows.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class MemoryStatistics:
+    """All that the memory of one layer needs to know of its rows, however many there were.
+
+    Attributes:
+        gram: K'K of the half-whitened keys, (in_features, in_features), float64.
+        cross: V K, (out_features, in_features), float64.
+        rows: rows that are not zero.
+    """
+
+    gram: Tensor
+    cross: Tensor
+    rows: int = 0
+
+    @classmethod
+    def empty(cls, in_features: int, out_features: int, device: torch.device) -> "MemoryStatistics":
+        """On ``device``, or on the CPU where the device has no float64."""
+        options = {"dtype": torch.float64, "device": "cpu" if device.type == "mps" else device}
+        return cls(torch.zeros(in_features, in_features, **options), torch.zeros(out_features, in_features, **options))
+
+    def add(self, keys: Tensor, values: Tensor) -> None:
+        """keys (rows, in_features), values (out_features, rows)."""
+        keys, values = keys.to(self.gram.device).float(), values.to(self.gram.device).float()
+        self.gram += keys.mT @ keys
+        self.cross += values @ keys
+        self.rows += int((keys.square().sum(-1) > 0).sum())
+
+
+@dataclass(frozen=True)
+class SolvedMemory:
+    """LoRA factors of one layer's memory.
+
+    Attributes:
+        lora_A, lora_B: (*batch*, r, in_features) and (*batch*, out_features, r), float32.
+        kept, total: squared length of what the rows' own keys read out of it, after and before truncation; equal if
+            nothing was cut.
+    """
+
+    lora_A: Tensor
+    lora_B: Tensor
+    kept: float = 1.0
+    total: float = 1.0
+
+
+def solve_rows(
+    keys: Tensor, values: Tensor, whitening: Tensor, ridge: Tensor, max_rank: int | None = None
+) -> SolvedMemory:
+    """The memory of some rows, by their Gram matrix.
+
+    Args:
+        keys: K P^1/2, (*batch*, rows, in_features); rows of zeros are padding.
+        values: V, (*batch*, out_features, rows).
+        whitening: M of ``half_whitened``, (in_features, rank).
+        ridge: relative to the Gram matrix's mean diagonal, a scalar.
+        max_rank: cut to this rank (unbatched only): the directions of the output in which the rows' own keys read out
+            most are kept, for those keys the best approximation of that rank.
+
+    Returns:
+        Factors of rank ``rows``, or ``out_features`` if there are more rows, or ``max_rank``.
+    """
+    keys, values = keys.float(), values.float()
+    with torch.autocast(keys.device.type, enabled=False):
+        whitening = whitening.to(keys)
+        gram = keys @ keys.mT
+        lengths = gram.diagonal(dim1=-2, dim2=-1)
+        # Positive (ridge > 0) for every key; the floor only guards a chunk without any token to use.
+        mean = (lengths.sum(-1) / (lengths > 0).sum(-1).clamp_min(1)).clamp_min(1e-6)
+        ridge = ridge.to(gram) * mean[..., None, None]
+        # The ridge keeps the condition number small; a product with the inverse is faster than triangular solves.
+        # Cholesky, half the work of LU, also because a batched LU on two threads fails in some builds of MKL.
+        inverse = torch.cholesky_inverse(
+            torch.linalg.cholesky(gram + ridge * torch.eye(gram.shape[-1], device=gram.device))
+        )
+        rank = min(keys.shape[-2], values.shape[-2])
+        if max_rank is not None and max_rank < rank:
+            readout = (values @ inverse @ gram).double()
+            basis, kept, total = _main_directions(readout @ readout.mT, max_rank)
+            update = basis.mT @ values @ inverse @ keys
+            return SolvedMemory(half_whitened(update, whitening), basis, kept, total)
+        if keys.shape[-2] <= values.shape[-2]:
+            return SolvedMemory(inverse @ half_whitened(keys, whitening), values)
+        return SolvedMemory(*_full_rank(half_whitened(values @ inverse @ keys, whitening)))
+
+
+@torch.no_grad()
+def solve_statistics(
+    statistics: MemoryStatistics, whitening: Tensor, ridge: Tensor, max_rank: int | None = None
+) -> SolvedMemory:
+    """The same from statistics of the rows, unbatched: V (K'K + ridge)^-1 K P^1/2 in the keys' own space."""
+    gram = statistics.gram
+    mean = gram.trace() / max(1, statistics.rows)
+    ridge = (ridge.to(gram) * mean).clamp_min(1e-9)
+    root = torch.linalg.cholesky(gram + ridge * torch.eye(len(gram)).to(gram))
+    update = torch.cholesky_solve(statistics.cross.mT, root).mT
+    whitening = whitening.to(update)
+    if max_rank is not None and max_rank < len(update):
+        basis, kept, total = _main_directions(update @ gram @ update.mT, max_rank)
+        return SolvedMemory(half_whitened((basis.double().mT @ update), whitening).float(), basis, kept, total)
+    return SolvedMemory(*_full_rank(half_whitened(update, whitening).float()))
+
+
+def _main_directions(moment: Tensor, rank: int) -> tuple[Tensor, float, float]:
+    """Leading eigenvectors of a (out, out) second moment, float32 columns, and their share: (basis, kept, total)."""
+    eigenvalues, eigenvectors = torch.linalg.eigh(moment)
+    eigenvalues = eigenvalues.clamp_min(0)
+    return eigenvectors[:, -rank:].float(), eigenvalues[-rank:].sum().item(), eigenvalues.sum().item()
+
+
+def _full_rank(update: Tensor) -> tuple[Tensor, Tensor]:
+    """delta W (*batch*, out, in) as factors of rank ``out``: itself and the identity."""
+    return update, torch.eye(update.shape[-2], device=update.device).expand(*update.shape[:-2], -1, -1)
+
+
+def half_whitened(keys: Tensor, whitening: Tensor) -> Tensor:
+    """K P^1/2 for P = I - M M', M with orthogonal columns. keys (*batch*, rows, in), whitening M (*layers*, in, rank).
+
+    P^1/2 = I - M diag(1 / (1 + sqrt(1 - |m|^2))) M'.
+    """
+    # Whitening subtracts large common components: bf16 would leave its rounding errors in their place.
+    with torch.autocast(keys.device.type, enabled=False):
+        share = 1 / (1 + (1 - whitening.square().sum(-2)).clamp_min(0).sqrt())
+        return keys - ((keys @ whitening) * share[..., None, :]) @ whitening.mT
