@@ -1,20 +1,15 @@
 """Averages of two hypernetworks."""
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.research.average import average
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import save_checkpoint
 from shared.hypernetwork.copying import CopyConfig
 from tests.models import NETWORKS, build_network
-
-SPEC = importlib.util.spec_from_file_location("average", Path(__file__).parents[2] / "benchmarks" / "average.py")
-module = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(module)
 
 
 def save(path, config, seed, kind="d2l"):
@@ -26,7 +21,7 @@ def save(path, config, seed, kind="d2l"):
 
 def test_every_tensor_is_the_weighted_mean(tmp_path):
     one, two = (save(tmp_path / str(seed), NETWORKS["grounded"], seed) for seed in (1, 2))
-    for key, value in module.average(tmp_path / "1", tmp_path / "2", 0.75).items():
+    for key, value in average(tmp_path / "1", tmp_path / "2", 0.75).items():
         torch.testing.assert_close(value, 0.25 * one[key] + 0.75 * two[key])
 
 
@@ -36,7 +31,7 @@ def test_a_hypernetwork_without_triggers_writes_none(tmp_path):
     small = dataclasses.replace(NETWORKS["linear"], **changes)
     large = dataclasses.replace(small, copy=CopyConfig(key_size=4, window=1, pieces=2, trigger_rank=3))
     states = [save(tmp_path / str(seed), config, seed, kind="t2l") for seed, config in enumerate((small, large))]
-    result = module.average(tmp_path / "0", tmp_path / "1", 0.5)
+    result = average(tmp_path / "0", tmp_path / "1", 0.5)
     assert set(result) == set(states[1])
     for key, value in result.items():
         if "trigger_rows" in key:
@@ -54,7 +49,7 @@ def test_layers_that_only_the_later_one_has_are_its_own(tmp_path):
     small = dataclasses.replace(NETWORKS["grounded"], targets=tuple(later))
     states = [save(tmp_path / str(seed), config, seed) for seed, config in enumerate((small, large))]
     before, after = states
-    result = module.average(tmp_path / "0", tmp_path / "1", 0.25)
+    result = average(tmp_path / "0", tmp_path / "1", 0.25)
 
     def mean(key, part=slice(None)):
         return 0.75 * before[key] + 0.25 * after[key][part]
@@ -75,4 +70,4 @@ def test_another_shape_is_refused(tmp_path, name):
     save(tmp_path / "1", NETWORKS["grounded"], 1)
     save(tmp_path / "2", NETWORKS[name], 1)
     with pytest.raises(InputError, match="different shapes"):
-        module.average(tmp_path / "1", tmp_path / "2", 0.5)
+        average(tmp_path / "1", tmp_path / "2", 0.5)
