@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.hub_server import hub_home, hub_server  # noqa: F401  fixtures
+from tests.test_architecture import PACKAGES
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,10 +31,11 @@ def test_cli_reference_is_current():
 
 
 def readme_commands():
-    """The hyperlora commands of README's ``bash`` blocks behind the mark ``<!-- tested -->``."""
+    """The hyperlora commands of README's blocks behind the mark ``<!-- tested -->``; output may stand between them."""
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"<!-- tested -->\n```bash\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("hyperlora ")]
+    blocks = re.findall(r"<!-- tested -->\n```(?:bash|console)\n(.*?)```", text, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("hyperlora ")]
 
 
 def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
@@ -43,9 +45,11 @@ def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=3)
     commands = readme_commands()
-    assert len(commands) >= 6
+    assert len(commands) >= 8
     for command in commands:
         arguments = shlex.split(command, comments=True)[1:]
+        if arguments[0] == "ask":
+            arguments += ["--max-new-tokens", "8"]
         if arguments[0] == "push":
             arguments[2] = "ann/weekly-brief"
         if arguments[0] == "pull":
@@ -67,3 +71,12 @@ def test_recipes_are_valid_and_offline(path):
     parsed = kind.from_dict(data)
     assert kind.from_dict(parsed.to_dict()) == parsed
     assert parsed.initial is None and not {"docqa", "tasks"} & set(data["data"])
+
+
+def test_files_of_the_architecture_exist():
+    block = (ROOT / "docs" / "architecture.md").read_text().split("```")[1]
+    names = re.findall(r"[a-z0-9_]+(?:\.py|/)", block)
+    assert len(names) > 60
+    present = {path.name for package in (*PACKAGES, "tests", "benchmarks") for path in (ROOT / package).rglob("*")}
+    present |= {path.name for path in ROOT.iterdir()}
+    assert {name for name in names if name.rstrip("/") not in present} == set()
