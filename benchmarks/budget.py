@@ -2,7 +2,7 @@
 
 Long synthetic validation documents with their questions, and needles in noise, both of several chunks.
 
-python benchmarks/budget.py --ranks 32,64,128,256 --documents 8 --needles 10 --json budget.json
+python -m benchmarks.budget --ranks 32,64,128,256 --documents 8 --needles 10 --json budget.json
 
 Methods, all with the same bias LoRA and the same rank: ``cut`` keeps the directions that the document's own keys read
 out most (what ``--max-rank`` does); ``svd`` truncates the product by plain SVD; ``drop`` keeps the first chunks that

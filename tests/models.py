@@ -54,7 +54,9 @@ def make_tokenizer(corpus: str = ""):
     return fast
 
 
-def make_base(path: Path, *, hidden_size: int = 32, layers: int = 2, kind: str = "llama", seed: int = 0) -> Path:
+def make_base(
+    path: Path, *, hidden_size: int = 32, layers: int = 2, kind: str = "llama", seed: int = 0, max_positions: int = 512
+) -> Path:
     """Write a tiny causal LM with its tokenizer; returns the directory."""
     import torch
     from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
@@ -68,7 +70,7 @@ def make_base(path: Path, *, hidden_size: int = 32, layers: int = 2, kind: str =
         num_attention_heads=4,
         num_key_value_heads=2,
         vocab_size=len(tokenizer),
-        max_position_embeddings=512,
+        max_position_embeddings=max_positions,
         pad_token_id=0,
         bos_token_id=2,
         eos_token_id=3,
@@ -143,11 +145,17 @@ LAYER_TO_LAYER = {
 }
 
 
+def d2l_data(**changes):
+    """Generated documents alone, every question asked, nothing beside them."""
+    quiet = {"real": 0.0, "unrelated": 0.0, "continued": 0.0, "stated": 0.0, "unanswerable": 1.0}
+    return D2LDataConfig(**quiet | {"questions_per_chunk": 2, "max_answer_tokens": 24} | changes)
+
+
 def d2l_train_config(**training):
     return D2LTrainConfig(
         d2l_architecture(chunk_tokens=300),
-        D2LDataConfig(chunks_per_step=4, max_chunks=2, questions_per_chunk=1, real=0),
-        D2LObjective(distill=0.5),
+        d2l_data(chunks_per_step=4, max_chunks=2, questions_per_chunk=1),
+        D2LObjective(first_token=1.0, distill=0.5),
         TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=3, **training),
     )
 
@@ -196,7 +204,7 @@ def t2l_train_config(tasks_dir, tmp_path, **objective):
             embedding_noise=0.0,
             descriptions=str(tmp_path / "c.safetensors"),
         ),
-        T2LObjective(**objective),
+        T2LObjective(**{"contrast": 0.0} | objective),
         TrainingConfig(max_steps=4, warmup_steps=1, log_every=1, eval_every=2, save_every=2),
     )
 

@@ -51,19 +51,19 @@ class D2LDataConfig(Config):
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
     """
 
-    chunks_per_step: int = 16
-    max_chunks: int = 4
-    single_chunk_share: float = 0.6
-    questions_per_chunk: int = 2
-    max_answer_tokens: int = 24
-    synthetic: float = 0.6
-    real: float = 0.25
+    chunks_per_step: int = 8
+    max_chunks: int = 8
+    single_chunk_share: float = 0.4
+    questions_per_chunk: int = 4
+    max_answer_tokens: int = 32
+    synthetic: float = 0.55
+    real: float = 0.3
     needles: float = 0.15
-    haystacks: float = 0.2
-    unanswerable: float = 1.0
-    unrelated: float = 0.0
-    continued: float = 0.0
-    stated: float = 0.0
+    haystacks: float = 0.3
+    unanswerable: float = 0.1
+    unrelated: float = 0.25
+    continued: float = 0.1
+    stated: float = 0.7
     docqa: str | None = None
     seed: int = 0
 

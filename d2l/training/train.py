@@ -72,7 +72,7 @@ class D2LObjective(Config):
     """
 
     nll: float = 1.0
-    first_token: float = 1.0
+    first_token: float = 2.0
     distill: float = 0.0
     teacher: Literal["base", "bias"] = "base"
     top_k: int = 16

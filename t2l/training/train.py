@@ -93,9 +93,9 @@ class T2LObjective(Config):
     mode: Literal["sft", "reconstruction", "multitask"] = "sft"
     adapters: str | None = None
     label_smoothing: float = 0.0
-    contrast: float = 0.0
+    contrast: float = 0.5
     contrast_margin: float = 1.0
-    contrast_share: float = 1.0
+    contrast_share: float = 0.5
 
     def __post_init__(self) -> None:
         if self.contrast < 0 or not 0 < self.contrast_share <= 1:

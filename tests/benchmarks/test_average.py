@@ -1,18 +1,12 @@
 """Averages of two hypernetworks."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
+from benchmarks.research.average import average
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import save_checkpoint
 from tests.models import NETWORKS, build_network
-
-SPEC = importlib.util.spec_from_file_location("average", Path(__file__).parents[2] / "benchmarks" / "average.py")
-module = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(module)
 
 
 def save(path, config, seed, kind="d2l"):
@@ -24,7 +18,7 @@ def save(path, config, seed, kind="d2l"):
 
 def test_every_tensor_is_the_weighted_mean(tmp_path):
     one, two = (save(tmp_path / str(seed), NETWORKS["memory"], seed) for seed in (1, 2))
-    for key, value in module.average(tmp_path / "1", tmp_path / "2", 0.75).items():
+    for key, value in average(tmp_path / "1", tmp_path / "2", 0.75).items():
         torch.testing.assert_close(value, 0.25 * one[key] + 0.75 * two[key])
 
 
@@ -33,4 +27,4 @@ def test_another_shape_is_refused(tmp_path, name):
     save(tmp_path / "1", NETWORKS["memory"], 1)
     save(tmp_path / "2", NETWORKS[name], 1)
     with pytest.raises(InputError, match="different shapes"):
-        module.average(tmp_path / "1", tmp_path / "2", 0.5)
+        average(tmp_path / "1", tmp_path / "2", 0.5)

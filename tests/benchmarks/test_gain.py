@@ -1,16 +1,12 @@
 """The gain of a document, without that of the bias."""
 
-import importlib
-from pathlib import Path
-
 import torch
 
+from benchmarks.research.gain import with_gain
 from tests.models import NETWORKS, build_network, combine, make_features
 
 
-def test_only_what_the_document_adds_is_scaled(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    with_gain = importlib.import_module("gain").with_gain
+def test_only_what_the_document_adds_is_scaled():
     network = build_network(NETWORKS["memory"], seed=1)
     bias = network.bias()
     with torch.no_grad():

@@ -20,6 +20,7 @@ from tests.models import (
     TEXT,
     combine,
     d2l_architecture,
+    d2l_data,
     d2l_train_config,
     load,
     make_base,
@@ -117,9 +118,11 @@ def test_distillation_loss_is_zero_on_the_teacher_and_the_full_kl_at_full_k():
 def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, teacher):
     model = make_d2l(tiny_base)
     bias = model.hypernetwork.bias().detach() if teacher == "bias" else None
-    data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
+    data = D2LData(d2l_data(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300, with_teacher=True)
     batch = data.batch(0)
-    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(distill=1.0, teacher=teacher))
+    module = D2LTrainingModule(
+        model.config, model.hypernetwork, tiny_base, D2LObjective(first_token=1.0, distill=1.0, teacher=teacher)
+    )
     got, start = module._teacher_logits(batch), 0
     for row, prompt in enumerate(batch.teacher_prompts):
         answer = batch.ids[row][batch.targets[row]].tolist()
@@ -135,10 +138,10 @@ def test_teacher_scores_the_answers_with_the_context_in_the_prompt(tiny_base, te
 def test_training_batch_equals_generation(tiny_base):
     """What training applies to a question is what the written adapter of its document would be."""
     model = make_d2l(tiny_base)
-    data = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
+    data = D2LData(d2l_data(chunks_per_step=4, max_chunks=2, single_chunk_share=0.0, real=0), tiny_base, 300)
     batch = data.batch(3)
     assert batch.num_contexts == 2
-    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective())
+    module = D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(first_token=1.0))
     for shift in (0, 1):  # 1: every question with the other document's
         total, count = 0.0, 0
         for context in range(2):
@@ -156,7 +159,7 @@ def test_training_batch_equals_generation(tiny_base):
 
 def test_first_tokens_can_weigh_more(tiny_base):
     model = make_d2l(tiny_base)
-    batch = D2LData(D2LDataConfig(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300).batch(0)
+    batch = D2LData(d2l_data(chunks_per_step=4, max_chunks=1, real=0), tiny_base, 300).batch(0)
     plain, weighted = (
         D2LTrainingModule(model.config, model.hypernetwork, tiny_base, D2LObjective(first_token=weight))
         for weight in (1.0, 5.0)
@@ -197,8 +200,8 @@ def test_training_learns(tiny_base, tmp_path):
     """The loss on the training stream falls well below its start."""
     config = D2LTrainConfig(
         d2l_architecture(chunk_tokens=300),
-        D2LDataConfig(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
-        D2LObjective(),
+        d2l_data(chunks_per_step=8, max_chunks=1, questions_per_chunk=1, real=0),
+        D2LObjective(first_token=1.0),
         TrainingConfig(max_steps=25, warmup_steps=2, lr=0.02, log_every=1, eval_every=1000),
     )
     train_d2l(config, tiny_base, tmp_path / "run")

@@ -1,12 +1,11 @@
 """Descriptions through the whole T2L path, with the embedded sentence encoder and a tiny base model."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.research import oracles
 from shared.errors import InputError
 from shared.lora.adapter import adapter_config, write_adapter
 from shared.lora.layer import apply_lora
@@ -78,7 +77,7 @@ def test_sft_loss_counts_every_example_the_same_and_uses_its_tasks_adapter(encod
     cache.add(encoder, [d for t in tasks for d in t.descriptions])
     model = make_t2l(tiny_base, encoder)
     batch = T2LData(T2LDataConfig(tasks_per_step=2, embedding_noise=0.0), tasks, cache, tiny_base, "tokens").batch(5)
-    module = T2LTrainingModule(model.hypernetwork, tiny_base, T2LObjective())
+    module = T2LTrainingModule(model.hypernetwork, tiny_base, T2LObjective(contrast=0.0))
     losses = []
     for task, weights in enumerate(model.hypernetwork.write(batch.features).unbind()):
         for row in (batch.task_index == task).nonzero()[:, 0]:
@@ -133,12 +132,8 @@ def test_reconstruction_training_comes_nearer_to_the_adapters(tiny_base, tasks_d
 
 
 def test_reconstruction_is_measured_on_unseen_descriptions_of_trained_oracles(tiny_base, tasks_dir, tmp_path, encoder):
-    """benchmarks/oracles.py writes what the mode reads; the held-out batches have other wordings."""
-    path = Path(__file__).parents[2] / "benchmarks" / "oracles.py"
-    spec = importlib.util.spec_from_file_location("oracles", path)
-    oracles = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(oracles)
-    network = make_t2l(tiny_base, encoder).config.hypernetwork
+    """benchmarks/research/oracles.py writes what the mode reads; the held-out batches have other wordings."""
+    network = make_t2l(tiny_base).config.hypernetwork
     tasks = [t for t in read_tasks(tasks_dir) if t.split == "train"]
     rank = network.r + network.bias_r
     arguments = (tiny_base, oracles.short_examples(tiny_base, tasks, 200), network.targets, rank, tmp_path / "oracles")

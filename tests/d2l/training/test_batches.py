@@ -6,16 +6,15 @@ import random
 import pytest
 
 from d2l.questions import question_messages, read_docqa
-from d2l.training.batches import _RECITE, D2LData, D2LDataConfig
+from d2l.training.batches import _RECITE, D2LData
 from d2l.training.unrelated import UNRELATED
 from shared.base.chat import GenerationConfig, answer
 from shared.errors import InputError
+from tests.models import d2l_data
 
 
 def test_questions_without_an_answer_can_be_left_out(tiny_base):
-    config = D2LDataConfig(
-        chunks_per_step=64, max_chunks=1, questions_per_chunk=6, max_answer_tokens=200, real=0, needles=0
-    )
+    config = d2l_data(chunks_per_step=64, max_chunks=1, questions_per_chunk=6, max_answer_tokens=200, real=0, needles=0)
     asked = [D2LData(config.replace(unanswerable=share), tiny_base, 300).batch(0) for share in (1.0, 0.0)]
     all_of_them, answerable = (
         [tiny_base.tokenizer.decode(ids[t]) for ids, t in zip(b.ids, b.targets, strict=True)] for b in asked
@@ -26,7 +25,7 @@ def test_questions_without_an_answer_can_be_left_out(tiny_base):
 
 
 def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
-    config = D2LDataConfig(
+    config = d2l_data(
         chunks_per_step=4, max_chunks=1, questions_per_chunk=1, real=0, unrelated=1.0, max_answer_tokens=8
     )
     batch = D2LData(config, tiny_base, 300).batch(0)
@@ -40,7 +39,7 @@ def test_unrelated_questions_have_the_bases_own_answer(tiny_base):
 
 
 def test_passages_are_continued_word_for_word(tiny_base):
-    config = D2LDataConfig(
+    config = d2l_data(
         chunks_per_step=16, max_chunks=1, questions_per_chunk=1, real=0, continued=1.0, max_answer_tokens=400
     )
     batch, recited = D2LData(config, tiny_base, 300).batch(0), 0
@@ -63,7 +62,7 @@ def test_real_documents_have_as_many_chunks_as_they_are_long(tiny_base, tmp_path
     text = " ".join(f"The keeper of lamp {n} writes totals in blue ink." for n in range(9))
     record = {"context": text, "question": "Which ink?", "answer": "blue", "dataset": "quoref"}
     (tmp_path / "q.jsonl").write_text(json.dumps(record) + "\n")
-    config = D2LDataConfig(
+    config = d2l_data(
         chunks_per_step=4, max_chunks=4, single_chunk_share=0, haystacks=0, synthetic=0, real=1, needles=0,
         docqa=str(tmp_path / "q.jsonl"),
     )  # fmt: skip
@@ -79,7 +78,7 @@ def test_real_documents_have_as_many_chunks_as_they_are_long(tiny_base, tmp_path
 
 
 def test_plain_questions_can_want_a_whole_sentence(tiny_base):
-    config = D2LDataConfig(chunks_per_step=16, max_chunks=1, real=0, needles=1, synthetic=0, stated=1.0)
+    config = d2l_data(chunks_per_step=16, max_chunks=1, real=0, needles=1, synthetic=0, stated=1.0)
     batch = D2LData(config, tiny_base, 300).batch(0)
     for row in range(len(batch.ids)):
         text = tiny_base.tokenizer.decode(batch.ids[row][batch.mask[row]])

@@ -117,7 +117,7 @@ def test_procedural_tasks_take_their_share(tiny_base):
 def test_the_contrast_is_the_softplus_of_right_against_wrong(tiny_base):
     batch = make_data(tiny_base).batch(0)
     network = make_t2l(tiny_base).hypernetwork
-    plain = T2LTrainingModule(network, tiny_base, T2LObjective())
+    plain = T2LTrainingModule(network, tiny_base, T2LObjective(contrast=0.0))
     contrasting = T2LTrainingModule(network, tiny_base, T2LObjective(contrast=0.5, contrast_share=0.5))
     weights = combine(network, network(batch.features), 6)
 
@@ -171,7 +171,7 @@ def test_multitask_training_writes_one_adapter_for_all_descriptions(tiny_base, t
     with pytest.raises(InputError, match="another rank"):
         train_t2l(again.replace(model=again.model.replace(bias_r=3)), tiny_base, tmp_path / "wrong")
     batch = make_data(tiny_base).batch(0)
-    module = T2LTrainingModule(lora, tiny_base, T2LObjective())
+    module = T2LTrainingModule(lora, tiny_base, T2LObjective(contrast=0.0))
     other = batch.to(torch.device("cpu"))
     other.features.hidden_states.neg_()
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """Averages the weights of two trained hypernetworks (Wortsman et al. 2022, arXiv:2109.01903).
 
-python benchmarks/average.py BEFORE AFTER --share 0.75 -o OUT    # 0.25 of BEFORE, 0.75 of AFTER
+python -m benchmarks.research.average BEFORE AFTER --share 0.75 -o OUT    # 0.25 of BEFORE, 0.75 of AFTER
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Whether the learned gain is right at every document length: the document's update times a factor, by length.
 
-python benchmarks/gain.py --words 60,240,960,2400 --factors 0.5,0.75,1,1.25,1.5,2 --documents 4 --json gain.json
+python -m benchmarks.research.gain --words 60,240,960 --factors 0.5,1,1.5,2 --documents 4 --json gain.json
 
 The factor scales what the document adds; the bias LoRA, which every adapter has, stays as it is. Synthetic validation
 documents of so many words, with questions spread evenly over them, and needles in noise of the same length.
@@ -10,8 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from budget import means, validation_contexts
-
+from benchmarks.budget import means, validation_contexts
 from cli.loading import load_d2l
 from d2l.evaluation.scoring import score_questions
 from shared.lora.weights import LoraWeights

@@ -1,7 +1,7 @@
 """Learning curves at equal time: trains variants of one configuration and plots their held-out losses.
 
-python benchmarks/curves.py benchmarks/configs/curves-d2l.yaml -o runs/curves-d2l --plot docs/curves-d2l.png
-python benchmarks/curves.py benchmarks/configs/curves-d2l.yaml -o runs/curves-d2l --report   # what is there already
+python -m benchmarks.research.curves benchmarks/research/configs/curves-d2l.yaml -o runs/curves-d2l --plot curves.png
+python -m benchmarks.research.curves benchmarks/research/configs/curves-d2l.yaml -o runs/curves-d2l --report
 
 The file holds ``base`` (a training configuration) and ``variants``: name -> dotted keys that differ from it. Every
 variant is a run of ``hyperlora train`` in a folder of its own; a variant whose run is complete is not run again.
@@ -30,7 +30,7 @@ def with_changes(base: dict, changes: dict) -> dict:
     return result
 
 
-def train(kind: str, config: dict, folder: Path, seconds: float) -> None:
+def train(config: dict, folder: Path, seconds: float) -> None:
     """One run of so many seconds, unless it is there."""
     if (folder / "hypernet").exists() or (folder / "adapter").exists():
         return
@@ -38,7 +38,7 @@ def train(kind: str, config: dict, folder: Path, seconds: float) -> None:
         (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run that was killed before it saved anything
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    command = [sys.executable, "-m", "cli.app", "train", kind, str(folder / "config.yaml"), "-o", str(folder)]
+    command = [sys.executable, "-m", "cli.app", "train", str(folder / "config.yaml"), "-o", str(folder)]
     subprocess.run([*command, "--max-seconds", str(seconds), "--quiet"], check=True, env=dict(os.environ))
 
 
@@ -96,7 +96,6 @@ def main() -> None:
         folder = options.output / name.replace(" ", "-").replace("/", "-")
         if not options.report:
             train(
-                config["base"]["kind"],
                 with_changes(config["base"], config["variants"][name] or {}),
                 folder,
                 options.seconds,

@@ -1,7 +1,7 @@
 """One LoRA for each training task, trained on its own examples: what mode ``reconstruction`` learns to write.
 
-python benchmarks/oracles.py TASKS_DIRECTORY -o runs/oracles --steps 60
-hyperlora train t2l benchmarks/configs/t2l-reconstruction.yaml -o runs/t2l-reconstruction
+python -m benchmarks.research.oracles TASKS_DIRECTORY -o runs/oracles --steps 60
+hyperlora train benchmarks/research/configs/t2l-reconstruction.yaml -o runs/t2l-reconstruction
 
 An adapter that is there already is not trained again.
 """

@@ -1,9 +1,9 @@
 """Writes data for ``hyperlora eval docqa``: synthetic validation documents (unseen wordings, entities, layouts),
 needles, or documents that contradict what the base model believes.
 
-python benchmarks/docqa.py synthetic-validation.jsonl --documents 100
-python benchmarks/docqa.py needles.jsonl --needles 12 --words 90
-python benchmarks/docqa.py conflicts.jsonl --conflicts
+python -m benchmarks.docqa_data synthetic-validation.jsonl --documents 100
+python -m benchmarks.docqa_data needles.jsonl --needles 12 --words 90
+python -m benchmarks.docqa_data conflicts.jsonl --conflicts
 hyperlora eval docqa --data synthetic-validation.jsonl
 """
 
