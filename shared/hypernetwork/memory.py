@@ -12,9 +12,8 @@ Shapes: *batch*; *layers* adapted decoder blocks; *modules* target modules in ea
 *rows* of a chunk's factors; *latent_size*. Factors are rank-major here, (batch, layers, rows, in or out).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import ClassVar, Literal
 
 import torch
@@ -24,11 +23,12 @@ from torch.nn import functional as F
 from shared.base.targets import TargetGrid
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.features import ContextFeatures
+from shared.hypernetwork.collector import RowCollector
+from shared.hypernetwork.features import ContextFeatures, MemorySource
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.perceiver import PerceiverOutput
-from shared.hypernetwork.solver import MemoryStatistics, SolvedMemory, half_whitened, solve_rows, solve_statistics
-from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
+from shared.hypernetwork.solver import half_whitened
+from shared.lora.weights import TruncatedLora
 
 MIN_RIDGE = 1e-3
 
@@ -48,6 +48,7 @@ class MemoryHeadConfig(Config):
             something that the document names, they recall what it said next.
         initial_ridge: where the learned ridge of the rows' Gram matrix starts, relative to its mean diagonal; small
             values make a row silent on the keys of the document's other rows.
+        initial_study_gain: where the learned length of a study row's value starts, relative to a token row's.
     """
 
     whitening_rank: int = 64
@@ -57,6 +58,7 @@ class MemoryHeadConfig(Config):
     horizon: int = 1
     recall_layers: int = 0
     initial_ridge: float = 0.02
+    initial_study_gain: float = 2.0
     kind: Literal["memory"] = "memory"
 
     needs_states: ClassVar[bool] = True
@@ -125,10 +127,14 @@ class MemoryHead(nn.Module):
             mix[: config.recall_layers] = 1
             self.mix = nn.Parameter(mix)
         self.log_ridge = nn.Parameter(torch.full((num_layers, len(sizes)), config.initial_ridge).log())
+        for name, start in (("study_weight", 1.0), ("study_gain", config.initial_study_gain), ("null_weight", 1.0)):
+            self.register_parameter(f"log_{name}", nn.Parameter(torch.full((num_layers, len(sizes)), start).log()))
+        self.log_token_weight = nn.Parameter(torch.zeros(num_layers, len(sizes)))
 
     def gain_parameters(self) -> list[nn.Parameter]:
         mix = [self.mix] if self.config.horizon > 1 else []
-        return [self.log_gain, self.log_ridge, *mix]
+        study = [self.log_study_weight, self.log_study_gain, self.log_null_weight, self.log_token_weight]
+        return [self.log_gain, self.log_ridge, *study, *mix]
 
     @torch.no_grad()
     def calibrate(self, module: str, second_moment: Tensor, value_scale: Tensor) -> None:
@@ -193,6 +199,53 @@ class MemoryHead(nn.Module):
             result[module] = keys, values[:, :, position]
         return ChunkFactors.from_stacks(result, self.grid, self.scaling)
 
+    def study_rows(self, source: MemorySource) -> ChunkFactors:
+        """Rows from questions as they are asked: the states that predict an answer's tokens bring back those tokens.
+
+        Args:
+            source: keys and next tokens of prompts with their answers; ``mask`` marks the states that predict them.
+
+        Returns:
+            Rows without a batch dimension.
+        """
+        keep = source.mask.flatten()
+        following = source.values[:, None, None]
+        if self.config.horizon > 1:
+            following = self._mixed(following, source.mask[:, None, None].float())
+        batch, layers, modules = len(source.mask), len(self.grid.layers), len(self.grid.modules)
+        following = following.expand(batch, layers, modules, *following.shape[-2:])
+        chosen = following.permute(1, 2, 0, 3, 4).flatten(2, 3)[None, :, :, keep]
+        weight = self.log_study_weight.exp()[..., None]
+        gain = self.log_gain.exp() * self.value_scale[..., None] * self.log_study_gain.exp()[..., None]
+        values = self._values(chosen, (gain * weight).expand(1, *chosen.shape[1:4]))
+        result = {}
+        for position, module in enumerate(self.grid.modules):
+            keys = source.keys[module].transpose(0, 1).flatten(1, 2)[None, :, keep]
+            keys = half_whitened(keys.float(), self.whitening(module).float()) * weight[:, position, None]
+            result[module] = keys, values[:, :, position]
+        return ChunkFactors.from_stacks(result, self.grid, self.scaling).select(0)
+
+    def null_rows(self, source: MemorySource) -> ChunkFactors:
+        """Rows at which nothing is to be written: half-whitened keys, values of zero.
+
+        Args:
+            source: keys of unrelated questions; ``mask`` marks those that count, ``values`` are not read.
+        """
+        keep = source.mask.flatten()
+        result = {}
+        for position, module in enumerate(self.grid.modules):
+            keys = source.keys[module].transpose(0, 1).flatten(1, 2)[None, :, keep]
+            weight = self.log_null_weight[:, position].exp()[:, None, None]
+            keys = half_whitened(keys.float(), self.whitening(module).float()) * weight
+            result[module] = keys, keys.new_zeros(*keys.shape[:-1], self.grid.sizes[module][1])
+        return ChunkFactors.from_stacks(result, self.grid, self.scaling).select(0)
+
+    def token_weights(self) -> dict[str, Tensor]:
+        """Factor on the weight of a studied document's token rows, by the layer's name."""
+        layers, modules = self.grid.layers, self.grid.modules
+        weights = self.log_token_weight.exp()
+        return {t.name: weights[layers.index(t.layer), modules.index(t.module)] for t in self.grid.targets}
+
     def _mixed(self, following: Tensor, salience: Tensor) -> Tensor:
         """Mixtures of the tokens within the horizon behind every token.
 
@@ -221,48 +274,32 @@ class MemoryHead(nn.Module):
         largest = max(rows.keys.abs().max().item() for rows in factors.values())
         return factors.to(torch.float16) if largest < torch.finfo(torch.float16).max else factors
 
-    def join(self, parts: Iterable[ChunkFactors], max_rank: int | None = None, reserved: int = 0) -> TruncatedLora:
-        """All rows of all parts solved together, one memory per layer.
+    def collector(self) -> RowCollector:
+        """An empty collection of rows for this head's memories."""
+        return RowCollector(self.grid, self._constants, self.log_gain.device)
 
-        Once there are more rows than a layer has inputs (and no gradient is wanted), the parts are added up as they
-        come, in memory that does not grow with their number.
+    def join(self, parts: Iterable[ChunkFactors], max_rank: int | None = None, reserved: int = 0) -> TruncatedLora:
+        """All rows of all parts solved together, one memory per layer."""
+        rank = self.own_rank(max_rank, reserved)
+        collector = self.collector()
+        for part in parts:
+            collector.add(part)
+        return collector.solve(rank)
+
+    @staticmethod
+    def own_rank(max_rank: int | None, reserved: int) -> int | None:
+        """What a largest rank leaves for the memory.
+
+        Raises:
+            InputError: it leaves no rank.
         """
         if max_rank is not None and max_rank <= reserved:
             raise InputError(
                 f"rank {max_rank} leaves nothing for the document: {reserved} are the hypernetwork's own",
                 f"allow a rank of at least {reserved + 1}",
             )
-        rank = None if max_rank is None else max_rank - reserved
-        widest = max(target.in_features for target in self.grid.targets)
-        held, count, parts = [], 0, iter(parts)
-        for part in parts:
-            held.append(part)
-            count += part.num_rows
-            if count > widest and part.batch_size is None and not torch.is_grad_enabled():
-                return self._join_stream(chain(held, parts), rank)
-        rows = ChunkFactors.concat(held)
-        return self._assembled(
-            lambda name, *at: solve_rows(rows[name].keys, rows[name].values, *self._constants(*at), rank)
-        )
-
-    def _join_stream(self, parts: Iterable[ChunkFactors], rank: int | None) -> TruncatedLora:
-        """The memory depends on its rows through two matrices per layer."""
-        device = self.log_gain.device
-        statistics = {t.name: MemoryStatistics.empty(t.in_features, t.out_features, device) for t in self.grid.targets}
-        for part in parts:
-            for name, rows in part.items():
-                statistics[name].add(rows.keys, rows.values)
-        return self._assembled(lambda name, *at: solve_statistics(statistics[name], *self._constants(*at), rank))
+        return None if max_rank is None else max_rank - reserved
 
     def _constants(self, module: str, layer: int) -> tuple[Tensor, Tensor]:
         """Whitening and ridge of one memory."""
         return self.whitening(module)[layer], self.ridge(module, layer)
-
-    def _assembled(self, solve: Callable[[str, str, int], SolvedMemory]) -> TruncatedLora:
-        """The memories of all layers as LoRA weights; ``solve`` gets a target's name, module and layer's place."""
-        layers = self.grid.layers
-        solved = {t.name: solve(t.name, t.module, layers.index(t.layer)) for t in self.grid.targets}
-        total = sum(memory.total for memory in solved.values())
-        kept = sum(memory.kept for memory in solved.values()) / total if total else 1.0
-        weights = LoraWeights({name: LoraFactors(memory.lora_A, memory.lora_B) for name, memory in solved.items()})
-        return TruncatedLora(weights, kept)

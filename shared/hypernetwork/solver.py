@@ -36,6 +36,11 @@ class MemoryStatistics:
         options = {"dtype": torch.float64, "device": "cpu" if device.type == "mps" else device}
         return cls(torch.zeros(in_features, in_features, **options), torch.zeros(out_features, in_features, **options))
 
+    def scale(self, factor: float) -> None:
+        """Multiply the weight of all rows so far by a factor: their keys and values by its root."""
+        self.gram *= factor
+        self.cross *= factor
+
     def add(self, keys: Tensor, values: Tensor) -> None:
         """keys (rows, in_features), values (out_features, rows)."""
         keys, values = keys.to(self.gram.device).float(), values.to(self.gram.device).float()

@@ -1,0 +1,100 @@
+"""Study rows: a document's questions and answers, put as they will be asked, become rows of its memory.
+
+The state in which a question has been put is not the state in which the fact was read, so a memory of the text's own
+states recites and does not answer. Question-and-answer pairs go through the base model as ``hyperlora ask`` puts them,
+with the document's adapter in place; the states that predict an answer's tokens are keys, these tokens are the values,
+and the rows join those of the text in one solve (MEMIT, Meng et al. 2022, arXiv:2210.07229; pairs from a writer as in
+doc2query, Nogueira et al. 2019, and self-study, Eyuboglu et al. 2025). A second pass captures the states again with the
+studied adapter in place.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from d2l.encoder import record_inputs
+from d2l.questions import QA, question_messages
+from shared.base.chat import answer_ids, chat_ids, pad_answers
+from shared.base.model import BaseModel
+from shared.hypernetwork.features import MemorySource
+from shared.hypernetwork.head import ChunkFactors
+from shared.hypernetwork.network import HyperNetwork
+from shared.lora.layer import apply_lora
+from shared.lora.weights import LoraWeights
+
+PASSES = 2
+MAX_ANSWER_TOKENS = 48
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question as it is asked, and the answer with the end token behind it; both are token ids."""
+
+    question: list[int]
+    answer: list[int]
+
+
+def study_prompts(
+    base: BaseModel, pairs: Sequence[QA], *, system: str | None = None, forms: Sequence[bool] = (False, True)
+) -> list[Prompt]:
+    """Pairs as prompts, each once for every form.
+
+    Args:
+        forms: with (``True``) and without the request for a short answer.
+    """
+    prompts = []
+    for qa in pairs:
+        answer = answer_ids(base.tokenizer, qa.answer)
+        if len(answer) > MAX_ANSWER_TOKENS:
+            continue  # a passage, no answer: its own text is in the memory
+        for short in forms:
+            messages = question_messages(qa.question, system=system, short=short)
+            prompts.append(Prompt(chat_ids(base, messages), answer))
+    return prompts
+
+
+@torch.no_grad()
+def capture(
+    base: BaseModel,
+    network: HyperNetwork,
+    prompts: Sequence[Prompt],
+    lora: LoraWeights | None,
+    *,
+    batch_size: int = BATCH_SIZE,
+    on_progress: Callable[[int], None] | None = None,
+) -> Iterator[MemorySource]:
+    """Keys and next tokens of prompts with an adapter in place, batch by batch; ``mask`` marks what predicts answers.
+
+    Args:
+        lora: unbatched; ``None`` for the base model alone.
+        on_progress: called with the number of prompts done after each batch.
+    """
+    targets, grid = network.config.targets, network.config.grid
+    # Prompts of similar length together, so that little of a batch is padding.
+    ordered = sorted(prompts, key=lambda prompt: len(prompt.question) + len(prompt.answer))
+    with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
+        modules = {t.name: base.model.get_submodule(t.name) for t in targets}
+        for start in range(0, len(ordered), batch_size):
+            part = ordered[start : start + batch_size]
+            ids, mask, positions = pad_answers(
+                [p.question for p in part], [p.answer for p in part], base.tokenizer.pad_token_id, base.device
+            )
+            inputs = record_inputs(base, ids, mask, modules)
+            keys = {
+                module: torch.stack([inputs[t.name] for t in targets if t.module == module], dim=1)
+                for module in grid.modules
+            }
+            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            if on_progress:
+                on_progress(min(start + batch_size, len(ordered)))
+            yield MemorySource(keys, values, positions.roll(-1, dims=1))
+
+
+def study_rows(
+    base: BaseModel, network: HyperNetwork, prompts: Sequence[Prompt], lora: LoraWeights | None, **options
+) -> Iterator[ChunkFactors]:
+    """Rows of prompts, on the CPU, captured with an adapter in place; options as in ``capture``."""
+    for source in capture(base, network, prompts, lora, **options):
+        yield network.head.study_rows(source).to(device="cpu", dtype=torch.float32)
