@@ -85,13 +85,13 @@ def parse_pairs(reply: str, window: Window) -> list[QA]:
     """The usable pairs of a reply, without duplicates, in its order.
 
     Anything that is not such a line is passed over, and so are answers that do not stand literally in the window's
-    text (case and white space folded).
+    text (case and white space folded), or that name nothing ("it").
     """
     pairs: dict[tuple[str, str], QA] = {}
     for line in reply.splitlines():
         for found in _PAIR.finditer(line):
             answer, question = found["answer"].strip().strip('"“”'), " ".join(found["question"].split())
-            if usable(question, answer, window):
+            if content_words(answer) and usable(question, answer, window):
                 pairs.setdefault((fold(question), fold(answer)), QA(question, (answer,), KIND))
     return list(pairs.values())
 

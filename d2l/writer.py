@@ -8,7 +8,6 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from d2l.pairs import drop_ambiguous, parse_pairs, prompt_ids, prompt_text
 from d2l.questions import QA, question_messages
+from d2l.reply import QUESTION_TOKENS, Form, Reply, spans_of, step_all
 from d2l.windows import Window, cut_windows
 from shared.base.chat import GenerationConfig, chat_ids, generate, pad_batch
 from shared.base.model import BaseModel
@@ -34,8 +34,7 @@ __all__ = ["QuestionWriter", "Window", "check_pairs", "cut_windows", "drop_ambig
 WRITER_FILE = "writer.safetensors"
 MAX_PAIRS = 6  #: of a reply, as in training
 BATCH_SIZE = 48  #: on one CPU core three times the rows take about twice the time, up to here
-_TOKENS_PER_PAIR = 28
-_CANDIDATES = 64  # tokens that sampling chooses from: sorting the whole vocabulary takes longer than the model
+_TOKENS_PER_PAIR = QUESTION_TOKENS  # on average it is about half of that
 
 FEW_SHOT = """\
 Context: Harbour report > 2. Northern line
@@ -77,8 +76,7 @@ class QuestionWriter:
     ) -> None:
         self.base, self.temperature, self.top_p = base, temperature, top_p
         self.lora = None if lora is None else lora.to(device=base.device, dtype=base.placement.dtype)
-        tokenizer = base.tokenizer
-        self._line_ends = {i for i in range(len(tokenizer)) if "\n" in tokenizer.decode([i])}
+        self._form = Form.of(base.tokenizer)
 
     @classmethod
     def load(cls, checkpoint: Path, base: BaseModel) -> "QuestionWriter | None":
@@ -166,39 +164,35 @@ class QuestionWriter:
         with nullcontext() if self.lora is None else apply_lora(self.base.model, self.lora):
             for start in range(0, len(order), at_a_time):
                 chosen = order[start : start + at_a_time]
-                streams = [
-                    random.Random(f"{seed}/{windows[i].context}/{windows[i].text}/{number}") if number else None
+                rows = [
+                    Reply(self._form, spans, stream, top_p=self.top_p, max_pairs=max_pairs)
                     for i in chosen
-                    for number in range(samples)
+                    for spans in [spans_of(self.base.tokenizer, windows[i].text)]
+                    for stream in _streams(seed, windows[i], samples)
                 ]
-                texts = self._decode([prompts[i] for i in chosen], streams, samples, max_pairs)
+                texts = self._decode([prompts[i] for i in chosen], rows, max_pairs)
                 for place, index in enumerate(chosen):
                     found[index] = texts[place * samples : (place + 1) * samples]
                 if on_progress:
                     on_progress(min(start + at_a_time, len(order)), len(order))
         return found
 
-    def _decode(
-        self, prompts: list[list[int]], streams: list[random.Random | None], samples: int, max_pairs: int
-    ) -> list[str]:
-        """One reply for each stream, ``samples`` neighbouring ones for one prompt, which is read once for all of them.
+    def _decode(self, prompts: list[list[int]], rows: list[Reply], max_pairs: int) -> list[str]:
+        """The replies, an equal number of neighbouring ones for each prompt, which is read once for all of them.
 
         Rows leave the batch when they end.
         """
         from transformers import DynamicCache
 
-        base, cache = self.base, DynamicCache()
+        base, cache, samples = self.base, DynamicCache(), len(rows) // len(prompts)
         ids, mask = pad_batch(prompts, base.tokenizer.pad_token_id, left=True)
         logits = self._step(ids, mask, cache)
         cache.batch_repeat_interleave(samples)
         logits, mask = logits.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
-        rows = [_Row(stream) for stream in streams]
         active = list(rows)
-        room = min(_TOKENS_PER_PAIR * max_pairs, base.context_window - mask.shape[1])
-        for _ in range(room):
-            for row, token in zip(active, self._choose(logits, active), strict=True):
-                row.ids.append(token)
-            keep = [index for index, row in enumerate(active) if not self._ended(row, max_pairs)]
+        for _ in range(min(_TOKENS_PER_PAIR * max_pairs, base.context_window - mask.shape[1])):
+            step_all(active, logits, self.temperature)
+            keep = [index for index, row in enumerate(active) if not row.done]
             if not keep:
                 break
             if len(keep) < len(active):
@@ -223,38 +217,11 @@ class QuestionWriter:
         )
         return out.logits[:, -1].float()
 
-    def _choose(self, logits: Tensor, rows: "list[_Row]") -> list[int]:
-        """The next token of each row: the likeliest, or one drawn from the nucleus (Holtzman et al. 2020)."""
-        top, index = logits.topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
-        total = (logits / self.temperature).logsumexp(-1, keepdim=True)
-        mass = ((top / self.temperature) - total).exp().cumsum(-1).cpu()
-        index = index.cpu()
-        tokens = []
-        for row, sums, candidates in zip(rows, mass, index, strict=True):
-            place = 0
-            if row.stream is not None:
-                # The nucleus: up to the first token with which the mass reaches top_p.
-                last = min(int((sums < self.top_p).sum()), len(sums) - 1)
-                place = int((sums[: last + 1] <= row.stream.random() * sums[last]).sum())
-            tokens.append(int(candidates[min(place, len(candidates) - 1)]))
-        return tokens
 
-    def _ended(self, row: "_Row", max_pairs: int) -> bool:
-        """Whether a reply is over: the end token, enough lines, or a line that is no pair."""
-        if row.ids[-1] == self.base.tokenizer.eos_token_id:
-            return True
-        if row.ids[-1] not in self._line_ends:
-            return False
-        lines = self.base.tokenizer.decode(row.ids).split("\n")[:-1]
-        return len(lines) >= max_pairs or not lines[-1].strip().startswith("A:")
-
-
-@dataclass
-class _Row:
-    """A reply in the making; without a ``stream`` of random numbers it is greedy."""
-
-    stream: random.Random | None
-    ids: list[int] = field(default_factory=list)
+def _streams(seed: int, window: Window, samples: int) -> list[random.Random | None]:
+    """Random numbers of a window's replies; the first one is greedy and needs none."""
+    name = f"{seed}/{window.context}/{window.text}"
+    return [random.Random(f"{name}/{number}") if number else None for number in range(samples)]
 
 
 def save_writer(checkpoint: Path, lora: LoraWeights) -> Path:

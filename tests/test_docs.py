@@ -60,6 +60,7 @@ def test_training_configurations_are_valid(path):
     import yaml
 
     from d2l.training.train import D2LTrainConfig
+    from d2l.training.writer import WriterTrainConfig
     from t2l.training.train import T2LTrainConfig
 
     data = yaml.safe_load(path.read_text())
@@ -68,6 +69,6 @@ def test_training_configurations_are_valid(path):
         with_changes = load(ROOT / "benchmarks" / "curves.py").with_changes
         configs = [with_changes(data["base"], changes) for changes in data["variants"].values()]
     for config in configs:
-        kind = {"d2l": D2LTrainConfig, "t2l": T2LTrainConfig}[config["kind"]]
+        kind = {"d2l": D2LTrainConfig, "t2l": T2LTrainConfig, "writer": WriterTrainConfig}[config["kind"]]
         parsed = kind.from_dict(config)
         assert kind.from_dict(parsed.to_dict()) == parsed

@@ -180,23 +180,77 @@ def test_replies_do_not_depend_on_the_batch(writer):
     assert [own[0] for own in other] == [own[0] for own in together] and other != together
 
 
-def test_greedy_replies_are_the_models_own(writer):
-    """The loop with its own cache, padding and rows that leave gives what transformers' generation gives."""
+def test_replies_have_their_form_and_answers_from_the_text_in_its_order(writer):
+    from d2l.pairs import find_answer
+
+    for window, own in zip(WINDOWS, writer.replies(WINDOWS, samples=4, max_pairs=3), strict=True):
+        for reply in own:
+            lines = reply.removesuffix("\n").split("\n")
+            assert 1 <= len(lines) <= 3
+            answers = [line.removeprefix("A: ").split(" Q:")[0] for line in lines]
+            assert all(line.startswith("A: ") and " Q:" in line for line in lines), reply
+            places = [find_answer(answer, window.text) for answer in answers]
+            assert min(places) >= 0 and places == sorted(places), reply
+
+
+def test_answers_are_whole_words_and_numbers_within_a_sentence(tiny_base):
+    from d2l.reply import spans_of
+
+    text = "It cut 20,000 (3.29%) by SaveRight. Its half-year\nmilk $3.49"
+    answers = {
+        tiny_base.tokenizer.decode(span.ids[: number + 1])[1:]
+        for span in spans_of(tiny_base.tokenizer, text)
+        for number, stop in enumerate(span.stops)
+        if stop
+    }
+    assert {
+        "20,000",
+        "3.29%",
+        "by SaveRight",
+        "cut 20,000 (3.29%) by SaveRight",
+        "half-year",
+        "milk",
+        "$3.49",
+    } <= answers
+    assert not answers & {
+        "20",
+        "000",
+        "3.29",
+        "3",
+        "It",
+        "Its",
+        "by",
+        "by SaveRight. Its half",
+        "half-year milk",
+        "3.49",
+    }
+    assert not any("\n" in answer or answer.endswith((" ", ".", "(")) for answer in answers)
+
+
+def test_the_decoding_loop_is_the_models_own(writer, monkeypatch):
+    """Its cache, padding and rows that leave give what transformers' greedy generation gives."""
+    import d2l.writer
     from d2l.pairs import prompt_ids
     from shared.base.chat import GenerationConfig, generate
     from shared.lora.layer import apply_lora
 
+    def free(replies, logits, temperature):
+        for row, reply in zip(logits, replies, strict=True):
+            reply.ids.append(int(row.argmax()))
+            reply.done = len(reply.ids) == 3 + 5 * len(reply.spans)
+
+    monkeypatch.setattr(d2l.writer, "step_all", free)
     base = writer.base
-    for window, (reply,) in zip(WINDOWS, writer.replies(WINDOWS, max_pairs=1), strict=True):
-        prompt = prompt_ids(base.tokenizer, prompt_text(window))
+    for window, (reply,) in zip(WINDOWS, writer.replies(WINDOWS), strict=True):
         with apply_lora(base.model, writer.lora):
-            (expected,) = generate(base, [prompt], GenerationConfig(max_new_tokens=28))
+            prompt = prompt_ids(base.tokenizer, prompt_text(window))
+            (expected,) = generate(base, [prompt], GenerationConfig(max_new_tokens=80))
         assert expected.startswith(reply.strip()) and reply.strip()
 
 
 def test_write_returns_the_usable_pairs_of_all_replies_once(writer, monkeypatch):
     lines = ["A: six Q: When does the ferry leave?\n", "A: six Q: When does the ferry leave?\nA: five Q: Is it five?\n"]
-    monkeypatch.setattr(writer, "_decode", lambda prompts, streams, samples, _: lines * (len(streams) // 2))
+    monkeypatch.setattr(writer, "_decode", lambda prompts, rows, _: lines * (len(rows) // 2))
     done = []
     found = writer.write(WINDOWS[:2], samples=2, batch_size=2, on_progress=lambda *state: done.append(state))
     assert found == [[QA("When does the ferry leave?", ("six",), "written")], []]
