@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUESTION_TOKENS = 40  #: longer ones are cut, and then not used
 _ANSWER_CHARACTERS = 80
 _CANDIDATES = 64  # tokens that sampling chooses from: sorting the whole vocabulary takes longer than the model
+_START_SHARPNESS = 1.0  # of the choice among the spans' first words; below 1 samples spread further over the text
 _LEAST_MASS = 0.001  # of the spans that are left, to go on with the next pair
 _OPENERS, _CLOSERS = "$€£#", "%°)'\"’”"
 
@@ -83,7 +84,10 @@ def spans_of(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[Span]:
         for number in range(1, len(ids) + 1):
             answer = tokenizer.decode(ids[:number])[1:]
             stops.append(rest.startswith(answer) and _may_stop(text[start:], len(answer)))
-        spans.append(Span(start, tuple(ids), tuple(stops)))
+        # No answer is left without an end: what lies behind the last stop goes.
+        length = max((number for number, stop in enumerate(stops, 1) if stop), default=0)
+        if length:
+            spans.append(Span(start, tuple(ids[:length]), tuple(stops[:length])))
     return spans
 
 
@@ -153,12 +157,11 @@ class Reply:
         stopped = [span for span in self._alive if self._depth and span.stops[self._depth - 1]]
         if stopped:
             choices.append(self.form.mark[0])
-        little = self._depth == 0 and self._pairs and self._mass(log_probs, choices) < _LEAST_MASS
-        if little or not choices:
+        if self._depth == 0 and self._pairs and self._mass(log_probs, choices) < _LEAST_MASS:
             self.done = True
-            del self.ids[-len(self.form.head) - self._depth :]
+            del self.ids[-len(self.form.head) :]
             return
-        token = self._pick(log_probs, choices)
+        token = self._pick(log_probs, choices, _START_SHARPNESS if self._depth == 0 else 1.0)
         self.ids.append(token)
         if stopped and token == self.form.mark[0]:
             self._last = stopped[0].start
@@ -180,11 +183,11 @@ class Reply:
     def _mass(log_probs: Tensor, choices: list[int]) -> float:
         return log_probs[choices].exp().sum().item()
 
-    def _pick(self, log_probs: Tensor, choices: list[int]) -> int:
-        """One of some tokens, by their probabilities among each other."""
+    def _pick(self, log_probs: Tensor, choices: list[int], sharpness: float = 1.0) -> int:
+        """One of some tokens, by their probabilities among each other, raised to a power."""
         if len(choices) == 1:
             return choices[0]
-        probabilities, order = log_probs[choices].softmax(-1).sort(descending=True, stable=True)
+        probabilities, order = (log_probs[choices] * sharpness).softmax(-1).sort(descending=True, stable=True)
         return choices[int(order[self._draw(probabilities)])]
 
     def _draw(self, probabilities: Tensor) -> int:

@@ -214,9 +214,9 @@ def main() -> None:
     for name, contexts in sets.items():
         results["sets"][name] = measure(writer, contexts, options)
         print(name, json.dumps({k: v for k, v in results["sets"][name].items() if k != "examples"}), flush=True)
-    if options.json:
-        facts = {"threads": options.threads, "checkpoint": options.checkpoint.name, "seed": options.seed}
-        options.json.write_text(json.dumps({**results, "provenance": provenance(**facts)}, indent=1) + "\n")
+        if options.json:  # after each set, for the last one takes long
+            facts = {"threads": options.threads, "checkpoint": options.checkpoint.name, "seed": options.seed}
+            options.json.write_text(json.dumps({**results, "provenance": provenance(**facts)}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
