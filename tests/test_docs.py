@@ -65,10 +65,11 @@ def test_recipes_are_valid_and_offline(path):
     import yaml
 
     from d2l.training.train import D2LTrainConfig
+    from d2l.training.writer import WriterTrainConfig
     from t2l.training.train import T2LTrainConfig
 
     data = yaml.safe_load(path.read_text())
-    kind = {"d2l": D2LTrainConfig, "t2l": T2LTrainConfig}[data["kind"]]
+    kind = {"d2l": D2LTrainConfig, "t2l": T2LTrainConfig, "writer": WriterTrainConfig}[data["kind"]]
     parsed = kind.from_dict(data)
     assert kind.from_dict(parsed.to_dict()) == parsed
     assert parsed.initial is None and not {"docqa", "tasks"} & set(data.get("data", {}))

@@ -10,7 +10,7 @@ from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import answer_recall, mean
 
-# None of them is among the unrelated questions of training (``d2l.training.unrelated.UNRELATED``).
+# None of them is among the unrelated questions of training (``d2l.study.unrelated.UNRELATED``).
 GENERAL = (
     ("What is the capital of Italy?", ("Rome",)),
     ("What is the capital of Japan?", ("Tokyo",)),

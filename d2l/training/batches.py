@@ -9,8 +9,8 @@ from torch import Tensor
 
 from d2l.chunking import Chunk, chunk_text
 from d2l.questions import PUBLISHABLE, QA, Context, question_messages, read_docqa
+from d2l.study.unrelated import UNRELATED
 from d2l.synthetic import Document, needle_document, noise, synthetic_document
-from d2l.training.unrelated import UNRELATED
 from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.config import Config

@@ -2,7 +2,7 @@
 
 from d2l.evaluation import general
 from d2l.evaluation.general import GENERAL, evaluate_general
-from d2l.training.unrelated import UNRELATED
+from d2l.study.unrelated import UNRELATED
 from tests.models import TEXT, make_d2l
 
 

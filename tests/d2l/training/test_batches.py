@@ -6,8 +6,8 @@ import random
 import pytest
 
 from d2l.questions import question_messages, read_docqa
+from d2l.study.unrelated import UNRELATED
 from d2l.training.batches import _RECITE, D2LData
-from d2l.training.unrelated import UNRELATED
 from shared.base.chat import GenerationConfig, answer
 from shared.errors import InputError
 from tests.models import d2l_data
