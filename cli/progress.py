@@ -48,6 +48,27 @@ def bar(description: str, unit: str | None = None) -> Iterator[Callable[[int, in
         yield lambda done, total: live.update(task, completed=done, total=total)
 
 
+@contextmanager
+def staged_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (stage, done, total) that moves a progress bar; a new stage starts it anew."""
+    console = output.stderr()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=output.is_quiet() or not console.is_terminal
+    ) as live:
+        task = live.add_task("", total=None)
+        current = ""
+
+        def move(stage: str, done: int, total: int) -> None:
+            nonlocal current
+            if stage != current:
+                live.reset(task, description=stage, total=total)
+                current = stage
+            live.update(task, completed=done, total=total)
+
+        yield move
+
+
 class _SpeedColumn(ProgressColumn):
     """How many units a second."""
 

@@ -1,7 +1,7 @@
 """The main job: documents in, a PEFT adapter directory out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,11 @@ import torch
 
 from d2l.cache import ChunkCache
 from d2l.model import D2LModel, DocumentLora
-from d2l.questions import question_messages
-from d2l.reader import DocumentText
+from d2l.questions import QA, question_messages
+from d2l.reader import STDIN, DocumentText
+from d2l.study.document import PairCache, answered_share, write_pairs
+from d2l.study.rows import study_prompts
+from d2l.study.writer import QuestionWriter
 from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
 from shared.errors import InputError
@@ -20,6 +23,8 @@ from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 
+#: Pairs that the question writer asks for each chunk, by default.
+STUDY = 12
 # Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
 HEADER_BYTES = 256
 
@@ -68,6 +73,10 @@ class InternalizeOptions:
         budget: cut the adapter to a largest size.
         scale: factor on the whole update.
         dtype: of the written factors.
+        study: largest number of pairs for each chunk that the question writer asks; ``None``: ``STUDY`` where the
+            hypernetwork came with a writer, else none; 0: none. A base without a trained writer writes from a few
+            examples in its prompt.
+        questions: the user's own questions on the documents with their answers, studied beside those.
     """
 
     chunk_tokens: int | None = None
@@ -75,6 +84,8 @@ class InternalizeOptions:
     budget: RankBudget = RankBudget()
     scale: float = 1.0
     dtype: str = "bfloat16"
+    study: int | None = None
+    questions: tuple[QA, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ class WrittenDocumentAdapter(WrittenAdapter):
         tokens: with the template around each chunk.
         energy_kept: share that the rank limit left of what the documents' own text reads out.
         cached_chunks: chunks that were encoded before.
+        pairs: questions with answers that the documents were studied with.
+        pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
     """
 
@@ -94,6 +107,8 @@ class WrittenDocumentAdapter(WrittenAdapter):
     pages: int = 0
     characters: int = 0
     cached_chunks: int = 0
+    pairs: int = 0
+    pairs_answered: float | None = None
     changes: dict[str, list[str]] | None = None
 
 
@@ -105,6 +120,8 @@ class DocumentAdapter:
     documents: list[DocumentText]
     lora: DocumentLora
     options: InternalizeOptions
+    pairs: list[QA] = field(default_factory=list)
+    pairs_answered: float | None = None
 
     @property
     def weights(self) -> LoraWeights:
@@ -143,6 +160,8 @@ class DocumentAdapter:
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
+                "pairs": len(self.pairs),
+                "pairs_answered": self.pairs_answered,
             },
             dtype=self.options.dtype,
             question_system=config.question_system,
@@ -156,6 +175,8 @@ class DocumentAdapter:
             pages=sum(d.num_pages or 0 for d in self.documents),
             characters=sum(d.num_characters for d in self.documents),
             cached_chunks=lora.num_cached,
+            pairs=len(self.pairs),
+            pairs_answered=self.pairs_answered,
             changes=changes,
         )
 
@@ -165,25 +186,62 @@ def internalize(
     documents: list[DocumentText],
     options: InternalizeOptions = InternalizeOptions(),
     *,
-    cache: ChunkCache | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    use_cache: bool = False,
+    on_progress: Callable[[str, int, int], None] | None = None,
 ) -> DocumentAdapter:
-    """The adapter of one or more documents, in one forward pass.
+    """The adapter of one or more documents: a forward pass over them, and passes over questions about them.
 
     Args:
-        cache: chunks that were encoded before, in this run or in one that was cut short.
-        on_progress: called with tokens done and tokens in all.
+        use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
+            runs that were cut short.
+        on_progress: called with a stage ("encoding", "asking", "studying"), what is done of it, and all of it.
 
     Raises:
-        InputError: the budget is too small.
+        InputError: the budget is too small, or questions for a hypernetwork that cannot study.
     """
-    chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
-    tokens = model.batch_tokens(options.memory)
+
+    def told(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: on_progress(stage, done, total) if on_progress else None
+
+    cut = [model.chunk(document.text, options.chunk_tokens) for document in documents]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-    lora = model.generate(chunks, max_rank=rank, batch_tokens=tokens, cache=cache, on_progress=on_progress)
+    pairs = list(options.questions)
+    writer, number = _writer(model, options)
+    if writer is not None:
+        kept = PairCache(writer.identity) if use_cache else None
+        for document, chunks in zip(documents, cut, strict=True):
+            title = Path(document.path).stem.replace("_", " ").replace("-", " ") if document.path != STDIN else None
+            pairs += write_pairs(
+                writer, document.text, number, len(chunks), title=title, cache=kept, on_progress=told("asking")
+            )
+    cache = ChunkCache(model.cache_key()) if use_cache else None
+    lora = model.generate(
+        [chunk for chunks in cut for chunk in chunks],
+        max_rank=rank,
+        batch_tokens=model.batch_tokens(options.memory),
+        cache=cache,
+        pairs=pairs,
+        on_progress=told("encoding"),
+        on_study=told("studying"),
+    )
     if cache:
         cache.prune()
-    return DocumentAdapter(model, documents, lora, options)
+    share = None
+    if pairs:
+        prompts = study_prompts(model.base, pairs, system=model.config.question_system, forms=(True,))
+        share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
+    return DocumentAdapter(model, documents, lora, options, pairs, share)
+
+
+def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWriter | None, int]:
+    """Who asks about the documents, and how many pairs a chunk."""
+    if options.study == 0 or (options.study is None and not model.can_study):
+        return None, 0
+    if not model.can_study:
+        raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
+    if model.writer is None and options.study is None:
+        return None, 0
+    return model.writer or QuestionWriter(model.base), options.study or STUDY
 
 
 def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,12 +13,16 @@ from d2l.cache import ChunkCache
 from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
+from d2l.questions import QA
+from d2l.study.rows import PASSES, null_rows, study_prompts, study_rows
+from d2l.study.writer import QuestionWriter
 from shared.base.model import BaseModel, weights_digest
 from shared.base.targets import check_targets
+from shared.errors import InputError
 from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
-from shared.lora.weights import LoraWeights
+from shared.lora.weights import LoraWeights, TruncatedLora
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class DocumentLora:
         num_cached: chunks whose factors came from the cache.
         energy_kept: share that a largest rank left; of a grounded memory, of what the document's own keys read out,
             else of the squared norm of the update.
+        num_pairs: questions on it that it was studied with.
     """
 
     weights: LoraWeights
@@ -37,6 +43,7 @@ class DocumentLora:
     num_tokens: int
     num_cached: int = 0
     energy_kept: float = 1.0
+    num_pairs: int = 0
 
 
 class D2LModel:
@@ -45,14 +52,17 @@ class D2LModel:
     Args:
         hypernetwork: moved to the base model's device by the caller.
         name: what it is called in cards.
+        path: its checkpoint directory, where the question writer is.
 
     Raises:
         InputError: the base model is not the one the hypernetwork was made for.
     """
 
-    def __init__(self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, name: str = "") -> None:
+    def __init__(
+        self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, name: str = "", path: Path | None = None
+    ) -> None:
         config.base.check(base.spec, "this hypernetwork")
-        self.config, self.hypernetwork, self.base, self.name = config, hypernetwork, base, name
+        self.config, self.hypernetwork, self.base, self.name, self.path = config, hypernetwork, base, name, path
 
     @classmethod
     def from_pretrained(cls, path: Path, base: BaseModel, name: str | None = None) -> "D2LModel":
@@ -70,7 +80,7 @@ class D2LModel:
             check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
         hypernetwork = HyperNetwork(config.hypernetwork)
         load_weights(path, hypernetwork)
-        return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name)
+        return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name, path)
 
     def cache_key(self) -> str:
         """What decides a chunk's factors: configuration, weights of hypernetwork and base, dtype and device."""
@@ -106,14 +116,25 @@ class D2LModel:
         max_rank: int | None = None,
         batch_tokens: int = 2048,
         cache: ChunkCache | None = None,
+        pairs: Sequence[QA] = (),
+        passes: int = PASSES,
         on_progress: Callable[[int, int], None] | None = None,
+        on_study: Callable[[int, int], None] | None = None,
     ) -> DocumentLora:
         """One forward pass over every chunk, in batches of at most ``batch_tokens`` tokens (padding included).
+
+        With pairs the document is studied: see ``d2l.study.rows``.
 
         Args:
             max_rank: cut the update to this rank.
             cache: where factors of chunks are looked up and kept.
+            pairs: questions on the document with their answers.
+            passes: over the pairs; each captures them with the adapter of the one before in place.
             on_progress: called with tokens done and tokens in all after each batch.
+            on_study: called with prompts done and all of them, over all passes.
+
+        Raises:
+            InputError: pairs, and a hypernetwork whose head has no memory; or the rank leaves nothing for the document.
         """
         total = sum(len(chunk.ids) for chunk in chunks)
         num_cached, done = 0, 0
@@ -133,8 +154,60 @@ class D2LModel:
                     on_progress(done, total)
                 yield from parts
 
-        joined = self.hypernetwork.join(factors(), max_rank)
-        return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept)
+        network = self.hypernetwork
+        if pairs:
+            joined = self._studied(factors(), pairs, passes, max_rank, on_study)
+        else:
+            joined = network.join(factors(), max_rank)
+        return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+
+    def _studied(
+        self,
+        factors: Iterable[ChunkFactors],
+        pairs: Sequence[QA],
+        passes: int,
+        max_rank: int | None,
+        on_study: Callable[[int, int], None] | None,
+    ) -> TruncatedLora:
+        """One memory of a document's own rows, those of its questions, and those that keep it silent elsewhere."""
+        base, network, head = self.base, self.hypernetwork, self.hypernetwork.head
+        if not self.can_study:
+            raise InputError("this hypernetwork cannot study: its head has no memory", "leave the questions out")
+        rank = head.own_rank(max_rank, self.config.hypernetwork.bias_r)
+        prompts = study_prompts(base, pairs, system=self.config.question_system)
+        collector = head.collector()
+        for part in factors:
+            collector.add(part)
+        lora = network.finish(collector.solve())
+        collector.scale(head.token_weights())
+        for part in self.null_rows:
+            collector.add(part)
+        for number in range(passes):
+
+            def move(done: int, number: int = number) -> None:
+                if on_study:
+                    on_study(number * len(prompts) + done, passes * len(prompts))
+
+            for part in study_rows(base, network, prompts, lora.weights, on_progress=move):
+                collector.add(part)
+            last = number == passes - 1
+            lora = network.finish(collector.solve(rank if last else None), max_rank if last else None)
+        return lora
+
+    @property
+    def can_study(self) -> bool:
+        """Whether questions can become rows of its memory."""
+        return self.config.hypernetwork.head.needs_states
+
+    @cached_property
+    def null_rows(self) -> list[ChunkFactors]:
+        """Rows of unrelated questions at which nothing is to be written; kept in ``HYPERLORA_HOME``."""
+        return null_rows(self.base, self.hypernetwork, self.cache_key(), system=self.config.question_system)
+
+    @cached_property
+    def writer(self) -> QuestionWriter | None:
+        """The question writer that came with the hypernetwork, if one did."""
+        return None if self.path is None else QuestionWriter.load(self.path, self.base)
 
     def rank(self, chunks: list[Chunk]) -> int:
         """Rank of the adapter of a document's chunks, without a limit."""

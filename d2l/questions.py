@@ -49,15 +49,22 @@ class QA:
 
 @dataclass(frozen=True)
 class Context:
-    """A document and its questions."""
+    """A document and its questions.
+
+    Attributes:
+        study: questions that it may be studied with; none of them is among ``questions``.
+    """
 
     text: str
     questions: tuple[QA, ...]
     dataset: str = ""
+    study: tuple[QA, ...] = ()
 
 
 def read_docqa(path: Path) -> list[Context]:
     """Contexts of a document-QA file: JSONL with one question per line, or SQuAD's JSON.
+
+    Questions of a JSONL file with ``"study": true`` are for studying and not asked.
 
     Raises:
         InputError: neither of the two formats, a question without an answer, or no questions.
@@ -65,14 +72,18 @@ def read_docqa(path: Path) -> list[Context]:
     if path.suffix == ".json":
         return _read_squad(path)
     questions: dict[str, list[QA]] = {}
+    study: dict[str, list[QA]] = {}
     datasets: dict[str, str] = {}
     for number, record in numbered_records(str(path), ("context", "question")):
         text = record["context"]
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{path}, line {number}: the context must be a text that is not empty")
-        questions.setdefault(text, []).append(_question(record, f"{path}, line {number}"))
+        asked, studied = questions.setdefault(text, []), study.setdefault(text, [])
+        (studied if record.get("study") is True else asked).append(_question(record, f"{path}, line {number}"))
         datasets.setdefault(text, record.get("dataset", ""))
-    return [Context(text, tuple(asked), datasets[text]) for text, asked in questions.items()]
+    return [
+        Context(text, tuple(asked), datasets[text], tuple(study[text])) for text, asked in questions.items() if asked
+    ]
 
 
 def read_questions(path: Path) -> list[QA]:

@@ -1,12 +1,13 @@
 """JSON Lines files of records."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InputError
+from shared.errors import HyperLoraError, InputError
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -16,6 +17,24 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
         InputError: missing file, a line that is no JSON object, or a record without a required field.
     """
     return [record for _, record in numbered_records(str(path), required)]
+
+
+def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write records as JSON Lines; the file appears whole or not at all.
+
+    Raises:
+        HyperLoraError: the disk is full or may not be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise HyperLoraError(
+            f"cannot write {path}: {error.strerror or error}", "check the folder and its disk"
+        ) from error
 
 
 def numbered_records(source: str, required: Iterable[str] = ()) -> list[tuple[int, dict[str, Any]]]:

@@ -7,7 +7,7 @@ import typer
 
 from cli import options, output
 from cli.loading import load_d2l
-from cli.progress import bar, spinner
+from cli.progress import spinner, staged_bar
 
 if TYPE_CHECKING:
     from d2l.generate import WrittenDocumentAdapter
@@ -23,6 +23,32 @@ def d2l(
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep encoded chunks in HYPERLORA_HOME and reuse them.")
     ] = True,
+    study: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Largest number of questions for each chunk that the document is studied with. Default: 12 if the "
+            "hypernetwork has a question writer, else none.",
+            show_default=False,
+        ),
+    ] = None,
+    no_study: Annotated[bool, typer.Option("--no-study", help="One pass over the text and nothing else.")] = False,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Your own questions on the document, objects with question and answer; studied too.",
+            show_default=False,
+        ),
+    ] = None,
+    show_questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Write the questions it was studied with, to read, edit and pass back with --questions.",
+            show_default=False,
+        ),
+    ] = None,
     max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
@@ -35,14 +61,18 @@ def d2l(
 ) -> None:
     """Turn a document into an adapter that knows it.
 
+    The document is studied: questions about it are written, and put to the base model as they will be asked.
     Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
     edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
     Example: hyperlora d2l brief.pdf -o brief-adapter
     """
+    from d2l.questions import read_questions
     from d2l.reader import expand_paths, read_document
     from shared.base.device import dtype_name
+    from shared.errors import InputError
     from shared.hypernetwork.registry import find_hypernetwork
+    from shared.jsonl import write_jsonl
     from shared.paths import check_output, default_name
     from shared.provenance import Stages
 
@@ -50,11 +80,15 @@ def d2l(
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
     target = output_dir or Path(default_name(files[0]))
     check_output(target, force=force, what="adapter")
+    if no_study and (study is not None or questions is not None):
+        raise InputError("--no-study excludes --study and --questions", "leave one of them out")
+    own = tuple(read_questions(questions)) if questions else ()
+    if show_questions is not None and show_questions.exists() and not force:
+        raise InputError(f"{show_questions} already exists", "use --force to replace it")
     with stages("read"), spinner("reading"):
         documents = [read_document(path) for path in expand_paths(files)]
     find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
-        from d2l.cache import ChunkCache
         from d2l.generate import InternalizeOptions, RankBudget, internalize
     with stages("load"):
         model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
@@ -64,12 +98,15 @@ def d2l(
         budget=RankBudget(max_rank, size_limit),
         scale=scale,
         dtype=options.written_dtype(dtype),
+        study=0 if no_study else study,
+        questions=own,
     )
-    with stages("generate"), bar("encoding", unit="tokens") as move:
-        cache = ChunkCache(model.cache_key()) if use_cache else None
-        adapter = internalize(model, documents, how, cache=cache, on_progress=move)
+    with stages("generate"), staged_bar() as move:
+        adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
     with stages("write"):
         written = adapter.save(target, force=force)
+        if show_questions is not None:
+            write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.pairs])
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds)
     output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
@@ -83,6 +120,8 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
     )
     if written.cached_chunks:
         output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
+    if written.pairs:
+        output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

@@ -1,7 +1,7 @@
 """Does the adapter know its document? NLL and generated answers with and without it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from d2l.evaluation.scoring import AnswerScore, score_questions
 from d2l.model import D2LModel
@@ -9,7 +9,7 @@ from d2l.questions import QA, Context
 from shared.base.model import BaseModel
 from shared.errors import InputError
 from shared.lora.weights import LoraWeights
-from shared.metrics import mean
+from shared.metrics import mean, normalize_answer
 
 # Upper bounds of the context lengths that scores are also given for, in tokens.
 BUCKETS = (128, 256, 512, 1024)
@@ -53,6 +53,9 @@ class DocQAResult:
             (context+bias - other). All are ``None`` if unmeasured or if context+bias is not better than other.
         lengths: the same scores by the context's length in tokens, "<128" to "1024+".
         kinds: and by the kind of question that the data names.
+        pairs: mean number of pairs that a context was studied with; ``None`` without study.
+        coverage: share of the questions one of whose answers is that of some pair; ``None`` without study.
+        covered: the scores of these questions and of the others.
     """
 
     modes: dict[str, ModeScores]
@@ -66,6 +69,9 @@ class DocQAResult:
     recall_gap_closed: float | None
     lengths: dict[str, GroupScores]
     kinds: dict[str, GroupScores]
+    pairs: float | None = None
+    coverage: float | None = None
+    covered: dict[str, GroupScores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class _Answered(AnswerScore):
 
     length: str
     kind: str
+    covered: str = ""
 
 
 def evaluate_docqa(
@@ -92,18 +99,20 @@ def evaluate_docqa(
     generate_answers: bool = True,
     short: bool = True,
     with_context: bool = True,
+    study: Callable[[Context], Sequence[QA]] | None = None,
     max_new_tokens: int = 24,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DocQAResult:
     """Ask every question of every context in all modes, with one question template.
 
     none: the question alone. bias: with the bias LoRA alone. adapter: with the document's. other: with another
-    document's. context: the document in the prompt. context+bias: the same with the bias LoRA. A context whose prompt
-    exceeds the base model's window is skipped and counted.
+    document's. study: with the document's, studied. context: the document in the prompt. context+bias: the same with
+    the bias LoRA. A context whose prompt exceeds the base model's window is skipped and counted.
 
     Args:
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
             number to read is how many answers contain the gold one.
+        study: the pairs that a context is studied with; ``None`` leaves the mode out.
         with_context: also with the document in the prompt; without it, documents beyond the window are asked too.
 
     Raises:
@@ -117,9 +126,16 @@ def evaluate_docqa(
     answered: dict[str, list[_Answered]] = {}
     bias = model.hypernetwork.bias()
     other = _lora(model, usable[-1][1]) if len(usable) > 1 else None  # else it would be the document's own adapter
+    sizes: list[float] = []
     for number, (length, context) in enumerate(usable):
         adapter = _lora(model, context)
         used = {"none": Mode(None), "bias": Mode(bias), "adapter": Mode(adapter)}
+        known: set[str] = set()
+        if study is not None:
+            pairs = study(context)
+            known = {normalize_answer(answer) for pair in pairs for answer in pair.answers}
+            sizes.append(len(pairs))
+            used["study"] = Mode(_lora(model, context, pairs) if pairs else adapter)
         if other is not None:
             used["other"] = Mode(other)
         if with_context:
@@ -137,7 +153,7 @@ def evaluate_docqa(
                 short=short,
             )
             answered.setdefault(name, []).extend(
-                _Answered(**vars(row), length=_bucket(length), kind=qa.kind)
+                _Answered(**vars(row), length=_bucket(length), kind=qa.kind, covered=_covered(qa, known))
                 for qa, row in zip(context.questions, rows, strict=True)
             )
         if on_progress:
@@ -156,7 +172,20 @@ def evaluate_docqa(
         _closed(modes, "recall"),
         _groups(answered, "length", [_bucket(n) for n in (*(b - 1 for b in BUCKETS), BUCKETS[-1])], generate_answers),
         _groups(answered, "kind", kinds, generate_answers),
+        *(
+            (
+                mean(sizes),
+                mean([float(row.covered == "covered") for row in answered["none"]]),
+                _groups(answered, "covered", ["covered", "uncovered"], generate_answers),
+            )
+            if study is not None
+            else ()
+        ),
     )
+
+
+def _covered(qa: QA, known: set[str]) -> str:
+    return "covered" if known & {normalize_answer(answer) for answer in qa.answers} else "uncovered"
 
 
 def evaluate_adapter(
@@ -237,5 +266,5 @@ def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
     return (adapter - other) / (full - other)
 
 
-def _lora(model: D2LModel, context: Context) -> LoraWeights:
-    return model.generate(model.chunk(context.text)).weights
+def _lora(model: D2LModel, context: Context, pairs: Sequence[QA] = ()) -> LoraWeights:
+    return model.generate(model.chunk(context.text), pairs=pairs).weights

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from d2l.model import D2LModel
-from d2l.questions import question_messages
+from d2l.questions import QA, question_messages
 from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
@@ -64,16 +64,22 @@ def evaluate_general(
     model: D2LModel,
     documents: Sequence[str],
     *,
+    study: Callable[[str], Sequence[QA]] | None = None,
     max_new_tokens: int = 32,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GeneralResult:
-    """Ask every question of ``GENERAL`` plainly, without an adapter and with that of each document."""
+    """Ask every question of ``GENERAL`` plainly, without an adapter and with that of each document.
+
+    Args:
+        study: the pairs that a document is studied with; not studied by default.
+    """
     own = _replies(model, None, max_new_tokens)
     base = _share(own)
     bias = model.hypernetwork.bias()
     shares, same = [], []
     for number, text in enumerate(documents):
-        replies = _replies(model, model.generate(model.chunk(text)).weights, max_new_tokens)
+        pairs = study(text) if study else ()
+        replies = _replies(model, model.generate(model.chunk(text), pairs=pairs).weights, max_new_tokens)
         shares.append(_share(replies))
         same.append(mean([float(one == two) for one, two in zip(replies, own, strict=True)]))
         if on_progress:

@@ -10,22 +10,29 @@ studied adapter in place.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from d2l.cache import ChunkCache
+from d2l.chunking import Chunk
 from d2l.encoder import record_inputs
 from d2l.questions import QA, question_messages
-from shared.base.chat import answer_ids, chat_ids, pad_answers
+from d2l.study.unrelated import UNRELATED
+from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.hypernetwork.features import MemorySource
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
+from shared.metrics import spread
 
 PASSES = 2
 MAX_ANSWER_TOKENS = 48
 BATCH_SIZE = 32
+#: Unrelated questions, and how many of the base's own tokens on each.
+NUM_NULL, NULL_TOKENS = 117, 5
 
 
 @dataclass(frozen=True)
@@ -98,3 +105,35 @@ def study_rows(
     """Rows of prompts, on the CPU, captured with an adapter in place; options as in ``capture``."""
     for source in capture(base, network, prompts, lora, **options):
         yield network.head.study_rows(source).to(device="cpu", dtype=torch.float32)
+
+
+def null_rows(
+    base: BaseModel, network: HyperNetwork, key: str, *, system: str | None = None, root: Path | None = None
+) -> list[ChunkFactors]:
+    """Rows of questions that no document answers, at the base's own first words, with values of zero.
+
+    They keep a loaded document from answering what it was not asked. The states are those of the base with the bias
+    LoRA alone, so they are the same for every document: made once, then read from ``HYPERLORA_HOME``.
+
+    Args:
+        key: decides the rows, ``D2LModel.cache_key``.
+        root: folder of the kept rows.
+    """
+    cache = ChunkCache(f"null rows {key}", root)
+    questions = spread(UNRELATED, NUM_NULL)
+    chunk = Chunk([len(questions), NULL_TOKENS], 0, 0)  # what else decides them
+    kept = cache.get(chunk)
+    if kept is not None:
+        return [kept]
+    prompts = [chat_ids(base, question_messages(question, system=system)) for question in questions]
+    replies: list[str] = []
+    for start in range(0, len(prompts), BATCH_SIZE):
+        replies += generate(base, prompts[start : start + BATCH_SIZE], GenerationConfig(NULL_TOKENS))
+    answers = [base.tokenizer(reply, add_special_tokens=False)["input_ids"][:NULL_TOKENS] for reply in replies]
+    asked = [Prompt(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True) if answer]
+    bias = network.bias()
+    with torch.no_grad():
+        parts = [network.head.null_rows(source) for source in capture(base, network, asked, bias and bias.detach())]
+    rows = network.head.compress(ChunkFactors.concat(parts).to(device="cpu", dtype=torch.float32))
+    cache.put([chunk], [rows])
+    return [rows]

@@ -188,7 +188,10 @@ class HyperNetwork(nn.Module):
         Raises:
             InputError: the rank leaves nothing for the document; before any part is asked for.
         """
-        joined = self.head.join(parts, max_rank, self.config.bias_r)
+        return self.finish(self.head.join(parts, max_rank, self.config.bias_r), max_rank)
+
+    def finish(self, joined: TruncatedLora, max_rank: int | None = None) -> TruncatedLora:
+        """A head's LoRA weights with the bias LoRA appended; unbatched ones cut to a rank and to the layers' own."""
         weights = self._with_bias(joined.weights)
         if weights.batch_size is not None:
             return TruncatedLora(weights, joined.energy_kept)

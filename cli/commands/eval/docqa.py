@@ -1,16 +1,20 @@
 """``hyperlora eval docqa``: does a document's adapter know its document?"""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l
+from cli.loading import load_d2l, written_pairs
 from cli.progress import bar
 
 if TYPE_CHECKING:
     from d2l.evaluation.docqa import DocQAResult
+    from d2l.model import D2LModel
+    from d2l.questions import QA, Context
 
 
 def docqa(
@@ -27,6 +31,15 @@ def docqa(
     context: Annotated[
         bool, typer.Option("--context/--no-context", help="Also with the document in the prompt (slow if long).")
     ] = True,
+    study: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Also with the document studied: up to this many written pairs for each chunk, or the data's own "
+            'questions with "study": true.',
+            show_default=False,
+        ),
+    ] = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -50,13 +63,19 @@ def docqa(
             generate_answers=not nll_only,
             short=not plain,
             with_context=context,
+            study=None if study is None else partial(_pairs, model, study),
             max_new_tokens=48 if plain else 24,
             on_progress=move,
         )
     if result.skipped:
         output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
-    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain}
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain, "study": study}
     output.result(_render(result), result, provenance=provenance(model.base, **facts))
+
+
+def _pairs(model: "D2LModel", number: int, context: "Context") -> "Sequence[QA]":
+    """What a context is studied with: what its data says, or what the writer asks about it."""
+    return context.study or (written_pairs(model, number, context.text) if number else ())
 
 
 def _render(result: "DocQAResult") -> str:
@@ -66,15 +85,19 @@ def _render(result: "DocQAResult") -> str:
         columns,
         [[mode, s.nll, s.f1, s.exact_match, s.recall] for mode, s in result.modes.items()],
     )
-    parts = [*result.lengths.items(), *result.kinds.items()]
+    parts = [*result.lengths.items(), *result.kinds.items(), *result.covered.items()]
     if len(parts) > 2:
         rows = [
             [f"{name} ({g.questions}), {mode}", s.nll, s.f1, s.exact_match, s.recall]
             for name, g in parts
             for mode, s in g.modes.items()
-            if mode in ("adapter", "other", "context+bias")
+            if mode in ("adapter", "study", "other", "context+bias")
         ]
         text += "\n" + output.table("by context length in tokens and by kind of question", columns, rows)
+    if result.coverage is not None:
+        text += (
+            f"\n{result.pairs:.0f} pairs a context; some pair has the answer of {result.coverage:.0%} of the questions"
+        )
     if result.adapter_over_context is not None:
         text += f"\nadapter F1 / context F1 {result.adapter_over_context:.2f}"
         if result.adapter_over_context > 1:

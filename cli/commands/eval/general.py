@@ -1,12 +1,13 @@
 """``hyperlora eval general``: what an adapter breaks."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l
+from cli.loading import load_d2l, written_pairs
 from cli.progress import bar
 
 
@@ -17,6 +18,9 @@ def general(
     limit: Annotated[int, typer.Option(min=1, help="Documents to load, one after the other.")] = 10,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
+    study: Annotated[
+        int, typer.Option(min=0, help="Study the documents with up to this many written pairs for each chunk.")
+    ] = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -37,6 +41,7 @@ def general(
         result = evaluate_general(
             model,
             documents,
+            study=partial(written_pairs, model, study) if study else None,
             on_progress=move,
         )
     title = f"{result.questions} general questions, {len(documents)} documents"
@@ -45,5 +50,5 @@ def general(
     text += f"\nanswers that are word for word the base's own: {result.unchanged:.2f}"
     if result.relative_loss is not None:
         text += f"\nlost against the base: {result.relative_loss:.1%}"
-    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name}
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "study": study}
     output.result(text, result, provenance=provenance(model.base, **facts))
