@@ -9,7 +9,7 @@ import torch
 
 from d2l.cache import ChunkCache
 from d2l.model import D2LModel, DocumentLora
-from d2l.questions import QA, question_messages
+from d2l.questions import QA, STUDY, question_messages
 from d2l.reader import STDIN, DocumentText
 from d2l.study.document import PairCache, answered_share, write_pairs
 from d2l.study.rows import study_prompts
@@ -23,8 +23,6 @@ from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 
-#: Pairs that the question writer asks for each chunk, by default.
-STUDY = 12
 # Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
 HEADER_BYTES = 256
 

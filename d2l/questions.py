@@ -8,8 +8,10 @@ from shared.jsonl import numbered_records
 
 SHORT_ANSWER = "Answer in a few words."
 
+#: Pairs that the question writer asks for each chunk, by default.
+STUDY = 12
 #: Ways to answer questions on a document that ``compare`` measures.
-APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+refinement")
+APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refinement")
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
 PUBLISHABLE = [

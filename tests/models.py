@@ -89,7 +89,12 @@ def load(path: Path):
     return load_base_model(str(path), placement=choose_placement("cpu", "float32"))
 
 
-def random_weights(base, modules, r, *, layers=None, batch=None, seed=0, dtype=torch.float32):
+def random_weights(base, modules, r, *, layers=None, **options):
+    return factors_of(find_targets(base.model, modules, layers), r, **options)
+
+
+def factors_of(targets, r, *, batch=None, seed=0, dtype=torch.float32):
+    """Random factors for some layers."""
     generator = torch.Generator().manual_seed(seed)
     lead = () if batch is None else (batch,)
     return LoraWeights(
@@ -98,7 +103,7 @@ def random_weights(base, modules, r, *, layers=None, batch=None, seed=0, dtype=t
                 (torch.randn(*lead, r, t.in_features, generator=generator) * 0.3).to(dtype),
                 (torch.randn(*lead, t.out_features, r, generator=generator) * 0.3).to(dtype),
             )
-            for t in find_targets(base.model, modules, layers)
+            for t in targets
         }
     )
 

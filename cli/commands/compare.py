@@ -1,14 +1,15 @@
 """``hyperlora compare``: what the adapter saves on your own document, and what it costs."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l
+from cli.loading import load_d2l, written_pairs
 from cli.progress import spinner
-from d2l.questions import APPROACHES
+from d2l.questions import APPROACHES, STUDY
 
 if TYPE_CHECKING:
     from d2l.evaluation.compare import Comparison
@@ -22,6 +23,7 @@ def compare(
         int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
     ] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
+    study: Annotated[int, typer.Option(min=1, help="Written questions for each chunk in d2l+study.")] = STUDY,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
@@ -60,6 +62,7 @@ def compare(
         document.text,
         asked,
         embed=lambda texts: encoder.encode(texts, convert_to_tensor=True, normalize_embeddings=True).cpu(),
+        study=partial(written_pairs, model, study, document.text),
         approaches=wanted,
         retrieved=retrieved,
         distillation=DistillConfig(steps=steps, seed=seed),

@@ -24,8 +24,8 @@ def inspect(
         "adapter": adapter,
         "base_model": loaded.base_model,
         "rank": weights.r,
-        "target_modules": sorted({name.rpartition(".")[2] for name in weights}),
-        "layers": len(loaded.config.get("layers_to_transform") or []) or len(weights),
+        "target_modules": weights.modules,
+        "layers": len(weights.layers) or len(weights),
         "parameters": weights.num_parameters,
         "bytes": loaded.num_bytes,
     }

@@ -56,6 +56,7 @@ def compare(
     questions: Sequence[QA],
     *,
     embed: Callable[[list[str]], Tensor],
+    study: Callable[[], Sequence[QA]] = tuple,
     approaches: Sequence[str] = APPROACHES,
     retrieved: int = 2,
     distillation: DistillConfig | None = None,
@@ -67,6 +68,7 @@ def compare(
 
     Args:
         embed: texts -> unit vectors, (n, d), for retrieval.
+        study: makes the pairs for ``d2l+study``; their cost counts.
         retrieved: passages in the prompt of ``retrieval``; passages are the hypernetwork's own chunks.
     """
     base = model.base
@@ -92,7 +94,9 @@ def compare(
             done = distill(base, passages, start, distillation)
             weights, note = done.weights, f"{done.steps} steps, {done.questions} questions of the model's own"
         elif name != "none":
-            weights = model.generate(chunks).weights
+            pairs = study() if name == "d2l+study" else ()
+            weights = model.generate(chunks, pairs=pairs).weights
+            note = f"{len(pairs)} questions" if pairs else ""
             if name == "d2l+refinement":
                 done = distill(base, passages, weights, refinement)
                 weights, note = done.weights, f"{done.steps} steps"

