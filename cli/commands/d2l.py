@@ -103,6 +103,8 @@ def d2l(
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
+    if how.study and not adapter.pairs:
+        output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
         written = adapter.save(target, force=force)
         if show_questions is not None:

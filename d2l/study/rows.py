@@ -32,7 +32,7 @@ PASSES = 2
 MAX_ANSWER_TOKENS = 48
 BATCH_SIZE = 32
 #: Unrelated questions, and how many of the base's own tokens on each.
-NUM_NULL, NULL_TOKENS = 117, 5
+NUM_NULL, NULL_TOKENS = 240, 5
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,9 @@ def save_adapter(
         base=base.name_or_path,
         kind=_TAGS[kind],
         title=title,
-        made_by="trained with" if kind == "multitask" else "written in one forward pass by",
+        made_by="trained with" if kind == "multitask" else "written without gradient steps by",
         made_from={
-            "d2l": "from a document",
+            "d2l": "from a document" + (f" and {source['pairs']} questions about it" if source.get("pairs") else ""),
             "t2l": f'from the description "{source.get("description", "")}"',
             "multitask": f"on {source.get('trained_on')}",
         }[kind],

@@ -252,7 +252,7 @@ def test_train_a_multitask_lora_then_use_it(hyperlora, tiny_base_path, tmp_path,
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["adapter"] == "run/adapter" and not (tmp_path / "run" / "hypernet").exists()
     card = (tmp_path / "run" / "adapter" / "README.md").read_text()
-    assert "trained with" in card and "one forward pass" not in card
+    assert "trained with" in card and "without gradient" not in card
     assert hyperlora("ask", "run/adapter", "word 1", "--max-new-tokens", 2).exit_code == 0
 
 

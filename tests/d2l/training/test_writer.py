@@ -117,7 +117,7 @@ def test_resumed_equals_uninterrupted(tiny_base, tmp_path):
         train_writer(config(lr=0.5), tiny_base, tmp_path / "parts")
 
 
-@pytest.mark.parametrize("path", ["examples/train-writer.yaml", "benchmarks/configs/writer-smollm2-135m.yaml"])
+@pytest.mark.parametrize("path", ["examples/train-writer.yaml", "benchmarks/research/configs/writer-smollm2-135m.yaml"])
 def test_recipes_are_valid(path):
     recipe = WriterTrainConfig.from_dict(yaml.safe_load((ROOT / path).read_text()))
     assert recipe.kind == "writer" and "generated documents" in recipe.trained_on
