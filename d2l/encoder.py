@@ -1,6 +1,8 @@
 """Context features of chunks: activations of the frozen base model itself, one copy in memory."""
 
+import copy
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +14,28 @@ from shared.base.model import BaseModel
 from shared.base.targets import find_decoder
 from shared.hypernetwork.features import ContextFeatures, MemorySource
 
+if TYPE_CHECKING:
+    from transformers import DynamicCache
+
 
 class _Recorded(Exception):
     """Raised inside a forward pass once everything wanted has been seen; the layers behind are not run."""
 
 
 @torch.no_grad()
-def record_inputs(base: BaseModel, ids: Tensor, mask: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+def record_inputs(
+    base: BaseModel,
+    ids: Tensor,
+    mask: Tensor,
+    modules: Mapping[str, nn.Module],
+    prefix: "DynamicCache | None" = None,
+) -> dict[str, Tensor]:
     """Run the decoder on (batch, T) ids and return the input of each named module, (batch, T, in_features).
 
     The pass ends as soon as all of them have been seen.
+
+    Args:
+        prefix: keys and values of tokens in front of every row, of one row; ``mask`` is for the others.
     """
     seen: dict[str, Tensor] = {}
 
@@ -35,8 +49,15 @@ def record_inputs(base: BaseModel, ids: Tensor, mask: Tensor, modules: Mapping[s
         return hook
 
     handles = [m.register_forward_pre_hook(hook_for(n), with_kwargs=True) for n, m in modules.items()]
+    options: dict = {"use_cache": False}
+    mask = mask.long()
+    if prefix is not None:
+        cache = copy.deepcopy(prefix)
+        mask = torch.cat([mask.new_ones(len(ids), cache.get_seq_length()), mask], dim=1)
+        cache.batch_repeat_interleave(len(ids))
+        options = {"use_cache": True, "past_key_values": cache}
     try:
-        base.model.base_model(input_ids=ids, attention_mask=mask.long(), use_cache=False)
+        base.model.base_model(input_ids=ids, attention_mask=mask, **options)
     except _Recorded:
         pass
     finally:

@@ -226,7 +226,7 @@ def internalize(
         cache.prune()
     share = None
     if pairs:
-        prompts = study_prompts(model.base, pairs, system=model.config.question_system, forms=(True,))
+        prompts = study_prompts(model.base, pairs, system=model.config.question_system)
         share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
     return DocumentAdapter(model, documents, lora, options, pairs, share)
 

@@ -174,7 +174,6 @@ class D2LModel:
         if not self.can_study:
             raise InputError("this hypernetwork cannot study: its head has no memory", "leave the questions out")
         rank = head.own_rank(max_rank, self.config.hypernetwork.bias_r)
-        prompts = study_prompts(base, pairs, system=self.config.question_system)
         collector = head.collector()
         for part in factors:
             collector.add(part)
@@ -183,10 +182,11 @@ class D2LModel:
         for part in self.null_rows:
             collector.add(part)
         for number in range(passes):
+            prompts = study_prompts(base, pairs, number % 2, system=self.config.question_system)
 
-            def move(done: int, number: int = number) -> None:
+            def move(done: int, number: int = number, total: int = len(prompts)) -> None:
                 if on_study:
-                    on_study(number * len(prompts) + done, passes * len(prompts))
+                    on_study(number * total + done, passes * total)
 
             for part in study_rows(base, network, prompts, lora.weights, on_progress=move):
                 collector.add(part)

@@ -43,22 +43,19 @@ class Prompt:
     answer: list[int]
 
 
-def study_prompts(
-    base: BaseModel, pairs: Sequence[QA], *, system: str | None = None, forms: Sequence[bool] = (False, True)
-) -> list[Prompt]:
-    """Pairs as prompts, each once for every form.
+def study_prompts(base: BaseModel, pairs: Sequence[QA], turn: int = 0, *, system: str | None = None) -> list[Prompt]:
+    """Pairs as prompts, every other one with the request for a short answer; over two turns each has both forms.
 
     Args:
-        forms: with (``True``) and without the request for a short answer.
+        turn: 0 or 1: which of the pairs have the request.
     """
     prompts = []
-    for qa in pairs:
+    for number, qa in enumerate(pairs):
         answer = answer_ids(base.tokenizer, qa.answer)
         if len(answer) > MAX_ANSWER_TOKENS:
             continue  # a passage, no answer: its own text is in the memory
-        for short in forms:
-            messages = question_messages(qa.question, system=system, short=short)
-            prompts.append(Prompt(chat_ids(base, messages), answer))
+        messages = question_messages(qa.question, system=system, short=(number + turn) % 2 == 0)
+        prompts.append(Prompt(chat_ids(base, messages), answer))
     return prompts
 
 
@@ -79,16 +76,28 @@ def capture(
         on_progress: called with the number of prompts done after each batch.
     """
     targets, grid = network.config.targets, network.config.grid
+    shared = _common_prefix(prompts)
     # Prompts of similar length together, so that little of a batch is padding.
     ordered = sorted(prompts, key=lambda prompt: len(prompt.question) + len(prompt.answer))
+    from transformers import DynamicCache
+
     with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
         modules = {t.name: base.model.get_submodule(t.name) for t in targets}
+        prefix = None
+        if shared:
+            prefix = DynamicCache()
+            base.model.base_model(
+                input_ids=torch.tensor([shared], device=base.device), past_key_values=prefix, use_cache=True
+            )
         for start in range(0, len(ordered), batch_size):
             part = ordered[start : start + batch_size]
             ids, mask, positions = pad_answers(
-                [p.question for p in part], [p.answer for p in part], base.tokenizer.pad_token_id, base.device
+                [p.question[len(shared) :] for p in part],
+                [p.answer for p in part],
+                base.tokenizer.pad_token_id,
+                base.device,
             )
-            inputs = record_inputs(base, ids, mask, modules)
+            inputs = record_inputs(base, ids, mask, modules, prefix)
             keys = {
                 module: torch.stack([inputs[t.name] for t in targets if t.module == module], dim=1)
                 for module in grid.modules
@@ -97,6 +106,14 @@ def capture(
             if on_progress:
                 on_progress(min(start + batch_size, len(ordered)))
             yield MemorySource(keys, values, positions.roll(-1, dims=1))
+
+
+def _common_prefix(prompts: Sequence[Prompt]) -> list[int]:
+    """Tokens that all prompts begin with (the chat template's head): they go through the model once."""
+    first, last = min(p.question for p in prompts), max(p.question for p in prompts)
+    longest = min(len(prompt.question) for prompt in prompts) - 1
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), longest)
+    return first[: min(length, longest)]
 
 
 def study_rows(

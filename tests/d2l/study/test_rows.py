@@ -11,7 +11,6 @@ from d2l.study.document import PairCache, answered_share, write_pairs
 from d2l.study.pairs import KIND
 from d2l.study.rows import capture, null_rows, study_prompts, study_rows
 from d2l.study.windows import Window
-from shared.base.chat import GenerationConfig, generate
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import half_whitened
@@ -36,12 +35,13 @@ def any_model(request, tiny_base):
     return make_d2l(tiny_base, head=head)
 
 
-def test_every_pair_is_asked_as_ask_does_in_both_forms(tiny_base):
-    prompts = study_prompts(tiny_base, PAIRS[:1])
-    texts = [tiny_base.tokenizer.decode(prompt.question) for prompt in prompts]
-    assert "When does the ferry leave?<|im_end|>" in texts[0]
-    assert "When does the ferry leave?\nAnswer in a few words.<|im_end|>" in texts[1]
-    assert [tiny_base.tokenizer.decode(prompt.answer) for prompt in prompts] == ["six<|im_end|>"] * 2
+def test_every_pair_is_asked_as_ask_does_in_both_forms_over_two_turns(tiny_base):
+    first, second = (study_prompts(tiny_base, PAIRS[:2], turn) for turn in (0, 1))
+    texts = [tiny_base.tokenizer.decode(prompt.question) for prompt in (*first, *second)]
+    assert "When does the ferry leave?\nAnswer in a few words.<|im_end|>" in texts[0]
+    assert "When does the ferry leave?<|im_end|>" in texts[2]
+    assert ["Answer in" in text for text in texts] == [True, False, False, True]
+    assert tiny_base.tokenizer.decode(first[0].answer) == "six<|im_end|>"
     assert study_prompts(tiny_base, [QA("What does it say?", ("word " * 100,))]) == []
 
 
@@ -122,7 +122,7 @@ def test_a_rank_limit_and_progress_go_with_study(model):
     lora = model.generate(
         model.chunk(TEXT, 50), pairs=PAIRS, max_rank=rank, on_study=lambda done, total: told.append((done, total))
     )
-    assert lora.weights.r == rank and told == [(6, 12), (12, 12)]
+    assert lora.weights.r == rank and told == [(3, 6), (6, 6)]
     with pytest.raises(InputError, match="leaves nothing"):
         model.generate(model.chunk(TEXT, 50), pairs=PAIRS, max_rank=1)
 
@@ -151,14 +151,15 @@ def test_study_makes_the_answers_likelier(tiny_base, model):
 @torch.no_grad()
 def test_the_answered_share_is_that_of_greedy_answers(tiny_base, model):
     lora = model.generate(model.chunk(TEXT, 50)).weights
-    questions = study_prompts(tiny_base, PAIRS, forms=(True,))
+    questions = study_prompts(tiny_base, PAIRS)
+    right = []
     with apply_lora(tiny_base.model, lora):
-        replies = generate(tiny_base, [prompt.question for prompt in questions], GenerationConfig(4))
-    ids = [tiny_base.tokenizer(reply, add_special_tokens=False)["input_ids"][:3] for reply in replies]
-    right = [
-        dataclasses.replace(prompt, answer=answer) for prompt, answer in zip(questions, ids, strict=True) if answer
-    ]
-    wrong = [dataclasses.replace(prompt, answer=[*prompt.answer[:-1], 7]) for prompt in right]
+        for prompt in questions:
+            ids = list(prompt.question)
+            for _ in range(3):
+                ids.append(tiny_base.model(torch.tensor([ids])).logits[0, -1].argmax().item())
+            right.append(dataclasses.replace(prompt, answer=ids[-3:]))
+    wrong = [dataclasses.replace(prompt, answer=[*prompt.answer[:-1], 255 - prompt.answer[-1]]) for prompt in right]
     assert answered_share(tiny_base, lora, right) == 1.0
     assert answered_share(tiny_base, lora, [*right, *wrong]) == 0.5
 
@@ -204,6 +205,8 @@ def test_a_read_only_home_only_means_more_work(tmp_path):
 def test_capture_marks_the_states_that_predict_answers(tiny_base, model):
     prompts = sorted(study_prompts(tiny_base, PAIRS), key=lambda p: len(p.question) + len(p.answer))
     (source,) = capture(tiny_base, model.hypernetwork, prompts, None)
+    shared = len(rows_module._common_prefix(prompts))
+    assert tiny_base.tokenizer.decode(prompts[0].question[:shared]).startswith("<|im_start|>user\nW")
     for row, prompt in enumerate(prompts):
-        start = len(prompt.question) - 1
+        start = len(prompt.question) - 1 - shared  # what all begin with went through the model before
         assert source.mask[row].nonzero()[:, 0].tolist() == list(range(start, start + len(prompt.answer)))
