@@ -196,7 +196,7 @@ def main() -> None:
     results: dict = {"few_shot": options.few_shot, "writer": writer.identity, "sets": {}}
     if options.ranks and isinstance(writer.lora, LoraWeights):
         qamr = str(options.qamr) if options.qamr else None
-        data = WriterDataConfig(qamr=qamr, qamr_share=0.6, generated_share=0.4, pool_steps=4)
+        data = WriterDataConfig(qamr=qamr, qamr_share=0.6, generated_share=0.4, pool_steps=2)
         results["ranks"] = held_out_losses(writer, list(map(int, options.ranks.split(","))), data)
         print(results["ranks"], flush=True)
     sets: dict[str, list[Context]] = {}

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 QUESTION_TOKENS = 40  #: longer ones are cut, and then not used
 _ANSWER_CHARACTERS = 80
 _CANDIDATES = 64  # tokens that sampling chooses from: sorting the whole vocabulary takes longer than the model
-_START_SHARPNESS = 1.0  # of the choice among the spans' first words; below 1 samples spread further over the text
 _LEAST_MASS = 0.001  # of the spans that are left, to go on with the next pair
 _OPENERS, _CLOSERS = "$€£#", "%°)'\"’”"
 
@@ -161,7 +160,7 @@ class Reply:
             self.done = True
             del self.ids[-len(self.form.head) :]
             return
-        token = self._pick(log_probs, choices, _START_SHARPNESS if self._depth == 0 else 1.0)
+        token = self._pick(log_probs, choices)
         self.ids.append(token)
         if stopped and token == self.form.mark[0]:
             self._last = stopped[0].start
@@ -183,11 +182,11 @@ class Reply:
     def _mass(log_probs: Tensor, choices: list[int]) -> float:
         return log_probs[choices].exp().sum().item()
 
-    def _pick(self, log_probs: Tensor, choices: list[int], sharpness: float = 1.0) -> int:
-        """One of some tokens, by their probabilities among each other, raised to a power."""
+    def _pick(self, log_probs: Tensor, choices: list[int]) -> int:
+        """One of some tokens, by their probabilities among each other."""
         if len(choices) == 1:
             return choices[0]
-        probabilities, order = (log_probs[choices] * sharpness).softmax(-1).sort(descending=True, stable=True)
+        probabilities, order = log_probs[choices].softmax(-1).sort(descending=True, stable=True)
         return choices[int(order[self._draw(probabilities)])]
 
     def _draw(self, probabilities: Tensor) -> int:

@@ -97,12 +97,19 @@ class _Headings:
 
 @dataclass(frozen=True)
 class _Unit:
-    """A sentence or a row, and the context it stands in."""
+    """A sentence or a row, and the context it stands in.
+
+    Attributes:
+        row: it stands on a line of its own.
+        alone: it has a window of its own. Rows under a header do: side by side, a small writer takes the value of one
+            for the name of another.
+    """
 
     start: int
     stop: int
     context: str
     row: bool
+    alone: bool = False
 
 
 def cut_windows(text: str, title: str | None = None) -> list[Window]:
@@ -207,7 +214,7 @@ def _table(rows: list[_Line], headings: _Headings) -> list[_Unit]:
     first = _clean(rows[0].text)
     is_header = len(rows) > 1 and not _PAIR.match(rows[0].text)
     units = [] if is_header else [_Unit(rows[0].start, rows[0].stop, headings.context(), True)]
-    return units + [_Unit(row.start, row.stop, headings.context(first), True) for row in rows[1:]]
+    return units + [_Unit(row.start, row.stop, headings.context(first), True, is_header) for row in rows[1:]]
 
 
 def _level(line: str) -> int | None:
@@ -253,7 +260,9 @@ def _groups(units: list[_Unit]) -> Iterator[list[_Unit]]:
     """Neighbours under the same headings, as many as fit a window."""
     group: list[_Unit] = []
     for unit in units:
-        fits = group and unit.stop - group[0].start <= WINDOW_CHARACTERS and len(group) < MAX_SENTENCES
+        fits = (
+            group and not unit.alone and unit.stop - group[0].start <= WINDOW_CHARACTERS and len(group) < MAX_SENTENCES
+        )
         if group and not (fits and unit.context == group[-1].context):
             yield group
             group = []
