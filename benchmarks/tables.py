@@ -78,6 +78,27 @@ def docqa() -> str:
     return table(("with", "exactly right", "F1", "answer in the reply", "NLL"), rows)
 
 
+def study() -> str:
+    """Adapters without and with study beside the text in the prompt, where the data has it."""
+    sets = {
+        "study-annotators": "6 sentences, pairs by other annotators",
+        "study-generated": "generated documents, pairs by the writer",
+        "study-real": "real documents, pairs by the writer",
+    }
+    modes, rows = ("none", "adapter", "study", "context"), []
+    for name, title in sets.items():
+        found = result(name)
+        for metric, label in (("exact_match", "exactly right"), ("f1", "F1")):
+            values = [found["modes"].get(mode, {}).get(metric) for mode in modes]
+            rows.append((f"{title} ({found['questions']} questions), {label}", *map(figure, values)))
+        covered = found["covered"].get("covered")
+        share = of(found["coverage"], found["questions"])
+        right = figure(covered["modes"]["study"]["exact_match"]) if covered else "-"
+        rows.append((f"- a pair has the answer of {share}; of these exactly right", "", "", right, ""))
+    head = ("", "nothing", "adapter, one pass", "**adapter, studied**", "text in the prompt")
+    return table(head, rows)
+
+
 def docqa_kinds() -> str:
     rows = []
     for kind, title in (("fact", "one fact"), ("multi", "two facts"), ("unanswerable", "not in the document")):

@@ -27,7 +27,7 @@ def d2l(
         int | None,
         typer.Option(
             min=0,
-            help="Largest number of questions for each chunk that the document is studied with. Default: 12 if the "
+            help="Largest number of questions for each chunk that the document is studied with. Default: 8 if the "
             "hypernetwork has a question writer, else none.",
             show_default=False,
         ),

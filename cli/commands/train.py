@@ -15,7 +15,9 @@ def train(
     output_dir: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="Run directory: state, metrics, and the result in hypernet/ (or adapter/)."
+            "--output",
+            "-o",
+            help="Run directory: state, metrics, and the result in hypernet/, adapter/ or writer.safetensors.",
         ),
     ],
     base: options.Base = None,
@@ -33,7 +35,7 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train (or continue) a hypernetwork on a frozen base model.
+    """Train (or continue) a hypernetwork, or a question writer, on a frozen base model.
 
     Example: hyperlora train examples/train-d2l.yaml -o runs/d2l --max-seconds 540
     """
@@ -53,28 +55,37 @@ def train(
     elif kind == "t2l":
         from t2l.training.train import T2LTrainConfig as TrainConfig
         from t2l.training.train import train_t2l as run
+    elif kind == "writer":
+        from d2l.training.writer import WriterTrainConfig as TrainConfig
+        from d2l.training.writer import train_writer as run
     else:
         from shared.errors import InputError
 
-        raise InputError(f"{config} has no kind that can be trained", "its first line must be kind: d2l or kind: t2l")
+        raise InputError(f"{config} has no kind that can be trained", "its first line must be kind: d2l, t2l or writer")
     parsed = TrainConfig.from_dict(data)
     loaded = load_base(base, device, dtype)
     with ProgressReporter() as reporter:
-        trained, hypernetwork, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
+        *trained, result = run(parsed, loaded, output_dir, max_seconds=max_seconds, reporter=reporter)
     if not result.is_main:
         return
-    if kind == "t2l" and parsed.objective.mode == "multitask":
+    if kind == "writer":
+        from d2l.study.writer import WRITER_FILE, save_writer
+
+        made, use = WRITER_FILE, "copy {} beside a document hypernetwork's model.safetensors"
+        save_writer(output_dir, trained[0])
+    elif kind == "t2l" and parsed.objective.mode == "multitask":
         from t2l.training.train import write_multitask_adapter
 
         made, use = "adapter", "hyperlora ask {} ..."
-        write_multitask_adapter(output_dir / made, hypernetwork, parsed, loaded)
+        write_multitask_adapter(output_dir / made, trained[1], parsed, loaded)
     else:
         from shared.hypernetwork.checkpoint import save_trained
 
         made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
+        built, hypernetwork = trained
         save_trained(
             output_dir / made,
-            trained.to_dict(),
+            built.to_dict(),
             hypernetwork,
             parsed.to_dict(),
             result,
