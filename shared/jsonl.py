@@ -38,7 +38,7 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def numbered_records(source: str, required: Iterable[str] = ()) -> list[tuple[int, dict[str, Any]]]:
-    """The same with the number of each record's line, from 1; ``-`` reads stdin.
+    """Records of a JSONL file with the number of each one's line, from 1; ``-`` reads stdin.
 
     Raises:
         InputError: as ``read_jsonl``.

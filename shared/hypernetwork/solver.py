@@ -109,7 +109,7 @@ def solve_rows(
 def solve_statistics(
     statistics: MemoryStatistics, whitening: Tensor, ridge: Tensor, max_rank: int | None = None
 ) -> SolvedMemory:
-    """The same from statistics of the rows, unbatched: V (K'K + ridge)^-1 K P^1/2 in the keys' own space."""
+    """The memory of ``solve_rows`` from statistics of the rows, unbatched: V K (K'K + ridge)^-1 P^1/2."""
     gram = statistics.gram
     mean = gram.trace() / max(1, statistics.rows)
     ridge = (ridge.to(gram) * mean).clamp_min(1e-9)

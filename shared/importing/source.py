@@ -162,7 +162,7 @@ def check_value(what: str, stated: Any, real: int) -> int:
     """A number of the configuration, if the tensors agree; nothing is built from what a file merely claims.
 
     Raises:
-        InputError: they differ.
+        InputError: the stated number is not the tensors'.
     """
     if type(stated) is not int or stated != real:
         text = short(stated)

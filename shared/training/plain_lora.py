@@ -70,7 +70,7 @@ def train_lora(
 
 
 class PlainLora(nn.Module):
-    """The same trainable factors as a module, for ``shared.training.loop.fit``.
+    """Trainable LoRA factors as a module, for ``shared.training.loop.fit``.
 
     Args:
         scaling: factor on the update, as of a hypernetwork's.

@@ -193,7 +193,7 @@ class MLPHyperNetwork(nn.Module):
         return lora_A.unflatten(-1, (config.r, in_features)), lora_B.unflatten(-1, (config.r, out_features))
 
     def _from_shared_head(self, state: Tensor, module: str) -> tuple[Tensor, ...]:
-        """The same by two calls of a head that yields one factor, cut to that factor's width."""
+        """A and B as from ``_from_split_head``, by two calls of a head that yields one factor, cut to its width."""
         config, factors = self.config, []
         for half, size in zip("AB", config.sizes[module], strict=True):
             out = self.mlp2(state + self.out_emb_norm(self.out_emb[module][half]))
