@@ -12,7 +12,8 @@ from shared.paths import home
 
 MAX_BYTES = 8_000_000_000
 # Raise it when the same weights give other factors than before: files of another format are never read again.
-FORMAT = 4
+FORMAT = 5
+_DIGEST_BYTES = 32  # sha256 of a file's safetensors, in front of them
 
 
 class ChunkCache:
@@ -31,16 +32,20 @@ class ChunkCache:
 
     def _file(self, chunk: Chunk) -> Path:
         text = json.dumps([chunk.ids, chunk.start, chunk.stop])
-        return self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.safetensors"
+        return self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.rows"
 
     def get(self, chunk: Chunk) -> ChunkFactors | None:
         """Unbatched factors of a chunk, or ``None``; a damaged file counts as absent."""
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         file = self._file(chunk)
         try:
-            tensors = load_file(file)
+            data = file.read_bytes()
+            digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+            if hashlib.sha256(content).digest() != digest:
+                return None
+            tensors = load(content)
             names = sorted({key.rpartition(".")[0] for key in tensors})
             os.utime(file)  # the oldest are dropped first
             return ChunkFactors({n: LayerRows(tensors[f"{n}.keys"], tensors[f"{n}.values"]) for n in names})
@@ -57,8 +62,12 @@ class ChunkCache:
                 file = self._file(chunk)
                 tensors = {f"{n}.keys": rows.keys.contiguous() for n, rows in part.items()}
                 tensors |= {f"{n}.values": rows.values.contiguous() for n, rows in part.items()}
+                content = save(tensors)
                 temporary = file.with_suffix(f".{os.getpid()}")
-                temporary.write_bytes(save(tensors))
+                with temporary.open("wb") as opened:
+                    opened.write(hashlib.sha256(content).digest() + content)
+                    opened.flush()
+                    os.fsync(opened.fileno())  # else a crash may leave a whole name with half the bytes
                 temporary.replace(file)
         except OSError:
             pass
