@@ -87,7 +87,7 @@ def load_weights(path: Path, module: "nn.Module") -> None:
     """Load a checkpoint's tensors into a module built from its config, strictly.
 
     Raises:
-        InputError: a missing, unexpected or wrongly shaped tensor, or a damaged file.
+        InputError: a missing, unexpected or wrongly shaped tensor, one that is not finite, or a damaged file.
     """
     from safetensors.torch import load_file
 
@@ -104,7 +104,11 @@ def load_weights(path: Path, module: "nn.Module") -> None:
                 "config and weights differ",
             )
     for file in _weight_files(path):
-        module.load_state_dict(load_file(file), strict=False, assign=False)
+        tensors = load_file(file)
+        for key, tensor in tensors.items():
+            if not tensor.is_floating_point() or not tensor.isfinite().all():
+                raise InputError(f"the hypernetwork {path} has numbers in {key} that are not finite", "get it again")
+        module.load_state_dict(tensors, strict=False, assign=False)
 
 
 def _weight_files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from shared.config import read_json
-from shared.errors import InputError
+from shared.errors import HyperLoraError, InputError
 from shared.lora.weights import LoraWeights
 from shared.paths import whole_directory
 
@@ -84,8 +84,10 @@ def write_adapter(
 
     Raises:
         InputError: ``path`` exists and ``force`` is off.
-        HyperLoraError: the disk cannot be written.
+        HyperLoraError: a factor holds a number that is not finite, or the disk cannot be written.
     """
+    if not weights.is_finite:
+        raise HyperLoraError("the adapter would hold numbers that are not finite", "try --dtype float32")
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -129,7 +131,15 @@ def read_adapter(path: Path) -> Adapter:
         state: dict[str, Tensor] = load_file(weights_file)
     except SafetensorError as error:
         raise InputError(f"{weights_file} is damaged: {error}", "make or download the adapter again") from None
+    strange = [key for key, tensor in state.items() if not tensor.is_floating_point()]
+    if strange:
+        kind = str(state[strange[0]].dtype).removeprefix("torch.")
+        raise InputError(
+            f"{weights_file}: {strange[0][:80]} holds {kind} numbers", "factors are floating-point numbers"
+        )
     weights = LoraWeights.from_state_dict({key: t.float() for key, t in state.items()})
+    if not weights.is_finite:
+        raise InputError(f"{weights_file} holds numbers that are not finite", "make or download the adapter again")
     patterns = config.get("rank_pattern") or config.get("alpha_pattern")
     if patterns:
         raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")

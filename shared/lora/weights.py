@@ -5,6 +5,7 @@ PEFT's orientation everywhere (Hu et al. 2021, https://github.com/huggingface/pe
 is folded into ``lora_B``, so ``scaling`` is 1 for whatever leaves this module.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,11 @@ class LoraWeights(Mapping[str, LoraFactors]):
         return sum(f.lora_A.numel() + f.lora_B.numel() for f in self.values())
 
     @property
+    def is_finite(self) -> bool:
+        """Whether every number of every factor is finite."""
+        return all(t.isfinite().all().item() for f in self.values() for t in (f.lora_A, f.lora_B))
+
+    @property
     def modules(self) -> list[str]:
         """Last parts of the layers' names, sorted: ``down_proj``, ..."""
         return sorted({name.rpartition(".")[2] for name in self})
@@ -121,7 +127,13 @@ class LoraWeights(Mapping[str, LoraFactors]):
         return self._map(lambda f: LoraFactors(f.lora_A.detach(), f.lora_B.detach()))
 
     def scaled(self, scale: float) -> "LoraWeights":
-        """The update times ``scale``, folded into ``lora_B``."""
+        """The update times ``scale``, folded into ``lora_B``.
+
+        Raises:
+            InputError: not a finite number.
+        """
+        if not math.isfinite(scale):
+            raise InputError(f"the scale {scale} is not a finite number", "1 is the adapter as it is")
         return self._map(lambda f: LoraFactors(f.lora_A, f.lora_B * scale))
 
     def index_select(self, index: Tensor) -> "LoraWeights":

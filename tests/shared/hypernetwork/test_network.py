@@ -110,6 +110,15 @@ def test_checkpoints_load_strictly(tmp_path):
         load_weights(tmp_path / "0", HyperNetwork(NETWORKS["linear"]))
 
 
+def test_a_hypernetwork_with_a_number_that_is_not_finite_is_refused(tmp_path):
+    network = build_network(NETWORKS["memory"])
+    with torch.no_grad():
+        network.head.log_gain[0, 0, 0] = torch.nan
+    save_checkpoint(tmp_path / "h", {"kind": "x"}, network.state_dict(), card="")
+    with pytest.raises(InputError, match=r"head\.log_gain that are not finite"):
+        load_weights(tmp_path / "h", HyperNetwork(NETWORKS["memory"]))
+
+
 @pytest.mark.parametrize(
     "change",
     [

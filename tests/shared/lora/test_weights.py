@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from shared.base.targets import find_targets
-from shared.errors import InputError
+from shared.errors import HyperLoraError, InputError
 from shared.lora.adapter import adapter_config, read_adapter, write_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights, mean_weights
@@ -176,6 +177,31 @@ def test_config_is_what_every_runtime_reads(tiny_base):
     assert config["lora_alpha"] == config["r"] == 8 and isinstance(config["lora_alpha"], int)
     assert not config["use_rslora"] and config["rank_pattern"] == config["alpha_pattern"] == {}
     assert config["target_modules"] == list(weights) and "layers_to_transform" not in config
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_neither_written_nor_read(tiny_base, tmp_path, value):
+    weights = random_weights(tiny_base, ("down_proj",), 2)
+    with pytest.raises(InputError, match="finite"):
+        weights.scaled(value)
+    write_adapter(tmp_path / "a", weights, adapter_config(weights, "x"), card="", provenance={})
+    next(iter(weights.values())).lora_B[0, 0] = value
+    with pytest.raises(HyperLoraError, match="not finite"):
+        write_adapter(tmp_path / "b", weights, adapter_config(weights, "x"), card="", provenance={})
+    assert not (tmp_path / "b").exists()
+    save_file(weights.state_dict(), tmp_path / "a" / "adapter_model.safetensors")
+    with pytest.raises(InputError, match="not finite"):
+        read_adapter(tmp_path / "a")
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.bool, torch.complex64])
+def test_factors_that_are_no_real_numbers_are_refused(tiny_base, tmp_path, dtype):
+    weights = random_weights(tiny_base, ("down_proj",), 2)
+    write_adapter(tmp_path / "a", weights, adapter_config(weights, "x"), card="", provenance={})
+    state = {key: tensor.to(dtype) for key, tensor in weights.state_dict().items()}
+    save_file(state, tmp_path / "a" / "adapter_model.safetensors")
+    with pytest.raises(InputError, match="holds (int32|bool|complex64) numbers"):
+        read_adapter(tmp_path / "a")
 
 
 @pytest.mark.parametrize("modules", [("nope",), ("self_attn",)])
