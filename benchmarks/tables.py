@@ -241,7 +241,13 @@ def tasks_each() -> str:
 
 def times() -> str:
     rows = []
-    for name, title in (("d2l-brief", "a six-page PDF, 21 chunks"), ("t2l-task", "one description")):
+    pairs = result("d2l-brief-study")["pairs"]
+    titles = {
+        "d2l-brief": "a six-page PDF, 21 chunks, one pass",
+        "d2l-brief-study": f"the same, studied with {pairs} written questions",
+        "t2l-task": "one description",
+    }
+    for name, title in titles.items():
         r = result(name)
         seconds = r["seconds"]
         rows.append(

@@ -1,5 +1,10 @@
 """``d2l.load`` and ``t2l.load``: the same adapters as the commands write."""
 
+import contextlib
+import io
+import re
+from pathlib import Path
+
 import torch
 
 import d2l
@@ -32,3 +37,17 @@ def test_a_description_written_is_what_the_command_writes(hyperlora, t2l_hyperne
     assert hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "command").exit_code == 0
     assert_equal(read_adapter(tmp_path / "library").weights, read_adapter(tmp_path / "command").weights)
     assert adapter.lora.tokens > 3 and isinstance(adapter.ask("b a", GenerationConfig(4)), str)
+
+
+def test_the_snippet_of_the_readme_runs(d2l_hypernet, document, tmp_path, monkeypatch):  # noqa: F811
+    """With the tiny hypernetwork in place of the shipped one."""
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(from d2l import load\n.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    load = d2l.load
+    monkeypatch.setattr(d2l, "load", lambda: load(str(d2l_hypernet)))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code.replace("brief.pdf", document.name), {})
+    assert printed.getvalue().strip()
+    assert read_adapter(tmp_path / "brief").weights.r > 0

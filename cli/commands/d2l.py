@@ -74,7 +74,7 @@ def d2l(
     from shared.hypernetwork.registry import find_hypernetwork
     from shared.jsonl import write_jsonl
     from shared.paths import check_output, default_name
-    from shared.provenance import Stages
+    from shared.provenance import Stages, provenance
 
     dtype, stages = dtype_name(dtype), Stages()
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
@@ -110,7 +110,7 @@ def d2l(
         if show_questions is not None:
             write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.pairs])
     _report(written, sum(stages.seconds.values()))
-    output.result(written.adapter, written, seconds=stages.seconds)
+    output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
     output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
 
 

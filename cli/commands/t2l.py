@@ -150,13 +150,14 @@ def _write(
     pick: dict[str, Any] | None = None,
 ) -> None:
     """Write one adapter and report it."""
+    from shared.provenance import provenance
     from t2l.generate import write_task_adapter
 
     with stages("write"):
         written = write_task_adapter(target, model, lora, options, pick)
     output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
     _report_distance(written)
-    output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds)
+    output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
     output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
 
 
