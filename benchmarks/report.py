@@ -25,6 +25,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "card-d2l": tables.card_d2l,
     "card-t2l": tables.card_t2l,
     "study": tables.study,
+    "brief": tables.brief,
     "docqa": tables.docqa,
     "docqa-kinds": tables.docqa_kinds,
     "docqa-real": tables.docqa_real,

@@ -83,19 +83,18 @@ def study() -> str:
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
         "study-generated": "generated documents, pairs by the writer",
-        "study-real": "real documents, pairs by the writer",
     }
-    modes, rows = ("none", "adapter", "study", "context"), []
+    modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
     for name, title in sets.items():
         found = result(name)
-        for metric, label in (("exact_match", "exactly right"), ("f1", "F1")):
+        for metric, label in (("exact_match", "exactly right"), ("recall", "answer in the reply"), ("f1", "F1")):
             values = [found["modes"].get(mode, {}).get(metric) for mode in modes]
             rows.append((f"{title} ({found['questions']} questions), {label}", *map(figure, values)))
         covered = found["covered"].get("covered")
         share = of(found["coverage"], found["questions"])
         right = figure(covered["modes"]["study"]["exact_match"]) if covered else "-"
-        rows.append((f"- a pair has the answer of {share}; of these exactly right", "", "", right, ""))
-    head = ("", "nothing", "adapter, one pass", "**adapter, studied**", "text in the prompt")
+        rows.append((f"- a pair has the answer of {share}; of these exactly right", "", "", right, "", ""))
+    head = ("", "nothing", "adapter, one pass", "**adapter, studied**", MODES["context"], MODES["context+bias"])
     return table(head, rows)
 
 
@@ -188,9 +187,10 @@ def general() -> str:
     rows = [
         ("nothing", figure(found["base"])),
         (MODES["bias"], figure(found["bias"])),
-        (f"{MODES['adapter']}, mean of {len(found['by_document'])} documents", figure(found["adapter"])),
+        (f"adapter of one pass, mean of {len(found['by_document'])} documents", figure(found["adapter"])),
         ("adapter, worst document", figure(low)),
         ("adapter, best document", figure(high)),
+        ("**adapter, studied**, mean of the same documents", figure(result("general-study")["adapter"])),
     ]
     return table(("with", f"share of {found['questions']} general questions right"), rows)
 
@@ -273,54 +273,62 @@ def _sum_of(counted: Iterable[tuple[int, float]]) -> str:
 def overview() -> str:
     """README's one table: at most six rows, in plain units."""
     page = "docs/results.md"
-    brief = {a["name"]: a for a in result("compare-brief")["approaches"]}
-    asked, docs = result("compare-brief")["questions"], result("docqa-synthetic")
     found = _needle_rows("niah", "niah-long", "niah-32k")
     read = [(n, text) for _, n, _, text, _ in found if text is not None]
-    hidden = (
-        "-",
-        _sum_of((n, adapter) for _, n, adapter, _, _ in found),
-        f"{_sum_of(read)}, then its window ends",
-    )
-    unseen = result("tasks-unseen")["modes"]
-    general_questions = result("general")
+    unseen, brief = result("tasks-unseen")["modes"], result("brief-study")
+    people, own = result("study-annotators"), result("study-generated")
+    study = f"{page}#what-does-study-bring"
 
-    def on_brief(mode: str) -> str:
-        a = brief[mode]
-        seconds, tokens = a["question_seconds"], a["prompt_tokens"]
-        return f"{of(a['recall'], asked)}; {seconds:.1f} s and {tokens:,.0f} prompt tokens each"
-
-    def made(name: str) -> str:
-        return f"{result(name)['bytes'] / 1e6:.1f} MB"
+    def right(docs: dict, mode: str) -> str:
+        return of(docs["modes"][mode]["recall"], docs["questions"]) if mode in docs["modes"] else "-"
 
     rows = [
         (
-            f"[answers in the reply]({page}#does-it-answer-questions-on-a-document), short generated documents",
-            *(of(docs["modes"][m]["recall"], docs["questions"]) for m in ("none", "adapter", "context")),
+            f"[answer in the reply]({study}), texts of six sentences, studied with other people's questions",
+            *(right(people, mode) for mode in ("none", "study", "context")),
         ),
         (
-            f"[the same]({page}#how-does-it-compare-on-one-document), a six-page brief",
-            *map(on_brief, ("none", "d2l", "context")),
+            f"[the same]({study}), short generated documents, studied with written questions",
+            *(right(own, mode) for mode in ("none", "study", "context")),
         ),
-        (f"[a number hidden in noise]({page}#does-it-find-a-needle-in-noise), 128 to 32,768 tokens", *hidden),
+        (
+            f"[the same]({page}#what-is-left-of-six-pages), a brief of six pages, studied with written questions",
+            *(of(brief["modes"][mode]["recall"], brief["questions"]) for mode in ("none", "adapter")),
+            "-",
+        ),
+        (
+            f"[a number hidden in noise]({page}#does-it-find-a-needle-in-noise), 128 to 32,768 tokens, not studied",
+            "-",
+            _sum_of((n, adapter) for _, n, adapter, _, _ in found),
+            f"{_sum_of(read)}, then its window ends",
+        ),
         (
             f"[score on unseen tasks]({page}#does-a-description-become-a-task), 0 to 1",
-            *(figure(unseen[m]["score"]["mean"]) for m in ("base", "adapter", "base+description")),
+            *(figure(unseen[mode]["score"]["mean"]) for mode in ("base", "adapter", "base+description")),
         ),
         (
-            f"[general questions right]({page}#what-does-a-document-break), a document loaded",
-            figure(general_questions["base"]),
-            figure(general_questions["adapter"]),
-            "-",
-        ),
-        (
-            f"[size]({page}#how-long-does-an-adapter-take), the brief and a task",
-            "-",
-            f"{made('d2l-brief')} and {made('t2l-task')}",
+            f"[general questions right]({page}#what-does-a-document-break), a studied document loaded",
+            figure(result("general-study")["base"]),
+            figure(result("general-study")["adapter"]),
             "-",
         ),
     ]
     return table(("", "base alone", "**adapter**", "document or description in the prompt"), rows)
+
+
+def brief() -> str:
+    """The six-page brief, studied, by the kind of question."""
+    found = result("brief-study")
+    parts = {"all": found, **found["kinds"]}
+    names = {"all": "all questions", "fact": "one fact", "multi": "two facts"}
+    rows = [
+        (names.get(kind, kind), *(of(part["modes"][m]["recall"], part["questions"]) for m in ("none", "adapter")))
+        for kind, part in parts.items()
+    ]
+    made = result("d2l-brief-study")
+    own = f"{made['pairs_answered']:.0%} of a sample"
+    rows.append((f"the {made['pairs']} written pairs that it was studied with", "-", own))
+    return table(("answer in the reply to", "nothing", "**adapter, studied**"), rows)
 
 
 def card_d2l() -> str:
