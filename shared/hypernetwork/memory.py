@@ -127,14 +127,15 @@ class MemoryHead(nn.Module):
             mix[: config.recall_layers] = 1
             self.mix = nn.Parameter(mix)
         self.log_ridge = nn.Parameter(torch.full((num_layers, len(sizes)), config.initial_ridge).log())
-        for name, start in (("study_weight", 1.0), ("study_gain", config.initial_study_gain), ("null_weight", 1.0)):
-            self.register_parameter(f"log_{name}", nn.Parameter(torch.full((num_layers, len(sizes)), start).log()))
-        self.log_token_weight = nn.Parameter(torch.zeros(num_layers, len(sizes)))
+        # Frozen: training solves no study rows, and several processes must not wait for gradients that never come.
+        study = {"study_weight": 1.0, "study_gain": config.initial_study_gain, "null_weight": 1.0, "token_weight": 1.0}
+        for name, start in study.items():
+            initial = torch.full((num_layers, len(sizes)), start).log()
+            self.register_parameter(f"log_{name}", nn.Parameter(initial, requires_grad=False))
 
     def gain_parameters(self) -> list[nn.Parameter]:
         mix = [self.mix] if self.config.horizon > 1 else []
-        study = [self.log_study_weight, self.log_study_gain, self.log_null_weight, self.log_token_weight]
-        return [self.log_gain, self.log_ridge, *study, *mix]
+        return [self.log_gain, self.log_ridge, *mix]
 
     @torch.no_grad()
     def calibrate(self, module: str, second_moment: Tensor, value_scale: Tensor) -> None:
