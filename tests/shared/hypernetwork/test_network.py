@@ -186,8 +186,9 @@ def test_growing_keeps_a_calibration_of_another_rank_and_refuses_other_modules()
 def test_gains_learn_at_a_rate_of_their_own():
     network = HyperNetwork(NETWORKS["recall"])
     named = {id(p): name for name, p in network.named_parameters()}
-    expected = {"gain", "ridge", "study_weight", "study_gain", "null_weight", "token_weight"}
-    expected = {f"head.log_{name}" for name in expected} | {"head.mix"}
+    expected = {"head.log_gain", "head.log_ridge", "head.mix"}
+    frozen = {name for name, p in network.named_parameters() if not p.requires_grad}
+    assert frozen == {f"head.log_{name}" for name in ("study_weight", "study_gain", "null_weight", "token_weight")}
     assert {named[id(p)] for p in network.gain_parameters()} == expected
     groups = _parameter_groups(network, TrainingConfig(lr=0.1, gain_lr_factor=3.0))
     gains = next(group for group in groups if group["lr"] == pytest.approx(0.3))
