@@ -92,8 +92,12 @@ def study() -> str:
             rows.append((f"{title} ({found['questions']} questions), {label}", *map(figure, values)))
         covered = found["covered"].get("covered")
         share = of(found["coverage"], found["questions"])
-        right = figure(covered["modes"]["study"]["exact_match"]) if covered else "-"
-        rows.append((f"- a pair has the answer of {share}; of these exactly right", "", "", right, "", ""))
+        modes_of = covered["modes"] if covered else {}
+        first, right = (figure(modes_of.get(mode, {}).get("exact_match")) for mode in ("adapter", "study"))
+        rows.append((f"- a pair has the answer of {share}; of these exactly right", "", first, right, "", ""))
+        if other := found["covered"].get("uncovered"):
+            one_pass, studied = (figure(other["modes"][mode]["exact_match"]) for mode in ("adapter", "study"))
+            rows.append((f"- of the other {other['questions']} exactly right", "", one_pass, studied, "", ""))
     head = ("", "nothing", "adapter, one pass", "**adapter, studied**", MODES["context"], MODES["context+bias"])
     return table(head, rows)
 

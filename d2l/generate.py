@@ -195,7 +195,8 @@ def internalize(
         on_progress: called with a stage ("encoding", "asking", "studying"), what is done of it, and all of it.
 
     Raises:
-        InputError: the budget is too small, or questions for a hypernetwork that cannot study.
+        InputError: the budget is too small, questions for a hypernetwork that cannot study, or a question with its
+            answer that is longer than the base model can read.
     """
 
     def told(stage: str) -> Callable[[int, int], None]:
@@ -204,6 +205,7 @@ def internalize(
     cut = [model.chunk(document.text, options.chunk_tokens) for document in documents]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
     pairs = list(options.questions)
+    study_prompts(model.base, pairs, system=model.config.question_system)  # refuse too long ones before the work
     writer, number = _writer(model, options)
     if writer is not None:
         kept = PairCache(writer.identity) if use_cache else None

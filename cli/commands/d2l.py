@@ -80,11 +80,13 @@ def d2l(
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
     target = output_dir or Path(default_name(files[0]))
     check_output(target, force=force, what="adapter")
-    if no_study and (study is not None or questions is not None):
-        raise InputError("--no-study excludes --study and --questions", "leave one of them out")
+    if no_study and any(given is not None for given in (study, questions, show_questions)):
+        raise InputError("--no-study excludes --study, --questions and --show-questions", "leave one of them out")
     own = tuple(read_questions(questions)) if questions else ()
     if show_questions is not None and show_questions.exists() and not force:
         raise InputError(f"{show_questions} already exists", "use --force to replace it")
+    if show_questions is not None and not show_questions.parent.is_dir():
+        raise InputError(f"{show_questions.parent} is no folder", "create it first")
     with stages("read"), spinner("reading"):
         documents = [read_document(path) for path in expand_paths(files)]
     find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
@@ -103,7 +105,7 @@ def d2l(
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
-    if how.study and not adapter.pairs:
+    if (model.writer if how.study is None else how.study) and not adapter.pairs:
         output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
         written = adapter.save(target, force=force)

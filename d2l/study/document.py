@@ -12,7 +12,7 @@ import torch
 
 from d2l.questions import QA
 from d2l.study.pairs import KIND, drop_ambiguous
-from d2l.study.rows import BATCH_SIZE, Prompt
+from d2l.study.rows import Prompt, prompt_batches
 from d2l.study.windows import Window, cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
@@ -108,8 +108,7 @@ def answered_share(base: BaseModel, lora: LoraWeights, prompts: Sequence[Prompt]
     """
     asked, right = spread(prompts, checked), 0
     with apply_lora(base.model, lora.to(base.device, base.placement.dtype)):
-        for start in range(0, len(asked), BATCH_SIZE):
-            part = asked[start : start + BATCH_SIZE]
+        for part in prompt_batches(asked):
             ids, mask, targets = pad_answers(
                 [p.question for p in part], [p.answer for p in part], base.tokenizer.pad_token_id, base.device
             )

@@ -21,6 +21,7 @@ from d2l.questions import QA, question_messages
 from d2l.study.unrelated import UNRELATED
 from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
+from shared.errors import InputError
 from shared.hypernetwork.features import MemorySource
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
@@ -29,8 +30,9 @@ from shared.lora.weights import LoraWeights
 from shared.metrics import spread
 
 PASSES = 2
-MAX_ANSWER_TOKENS = 48
 BATCH_SIZE = 32
+#: Padding included; only answers of whole paragraphs make batches smaller than ``BATCH_SIZE``.
+BATCH_TOKENS = 4096
 #: Unrelated questions, and how many of the base's own tokens on each.
 NUM_NULL, NULL_TOKENS = 240, 5
 
@@ -42,21 +44,45 @@ class Prompt:
     question: list[int]
     answer: list[int]
 
+    def __len__(self) -> int:
+        return len(self.question) + len(self.answer)
+
 
 def study_prompts(base: BaseModel, pairs: Sequence[QA], turn: int = 0, *, system: str | None = None) -> list[Prompt]:
     """Pairs as prompts, every other one with the request for a short answer; over two turns each has both forms.
 
     Args:
         turn: 0 or 1: which of the pairs have the request.
+
+    Raises:
+        InputError: a question with its answer is longer than the base model can read.
     """
     prompts = []
     for number, qa in enumerate(pairs):
-        answer = answer_ids(base.tokenizer, qa.answer)
-        if len(answer) > MAX_ANSWER_TOKENS:
-            continue  # a passage, no answer: its own text is in the memory
         messages = question_messages(qa.question, system=system, short=(number + turn) % 2 == 0)
-        prompts.append(Prompt(chat_ids(base, messages), answer))
+        prompt = Prompt(chat_ids(base, messages), answer_ids(base.tokenizer, qa.answer))
+        if len(prompt) > base.context_window:
+            raise InputError(
+                f"the question {qa.question[:60]!r} and its answer have {len(prompt)} tokens; the base model reads "
+                f"{base.context_window}",
+                "split it into several questions",
+            )
+        prompts.append(prompt)
     return prompts
+
+
+def prompt_batches(prompts: Sequence[Prompt], batch_size: int = BATCH_SIZE) -> Iterator[list[Prompt]]:
+    """Neighbouring prompts, at most ``batch_size`` and ``BATCH_TOKENS`` after padding, at least one each."""
+    batch: list[Prompt] = []
+    longest = 0
+    for prompt in prompts:
+        longest = max(longest, len(prompt))
+        if batch and (len(batch) == batch_size or longest * (len(batch) + 1) > BATCH_TOKENS):
+            yield batch
+            batch, longest = [], len(prompt)
+        batch.append(prompt)
+    if batch:
+        yield batch
 
 
 @torch.no_grad()
@@ -78,7 +104,7 @@ def capture(
     targets, grid = network.config.targets, network.config.grid
     shared = _common_prefix(prompts)
     # Prompts of similar length together, so that little of a batch is padding.
-    ordered = sorted(prompts, key=lambda prompt: len(prompt.question) + len(prompt.answer))
+    ordered, done = sorted(prompts, key=len), 0
     from transformers import DynamicCache
 
     with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
@@ -89,8 +115,7 @@ def capture(
             base.model.base_model(
                 input_ids=torch.tensor([shared], device=base.device), past_key_values=prefix, use_cache=True
             )
-        for start in range(0, len(ordered), batch_size):
-            part = ordered[start : start + batch_size]
+        for part in prompt_batches(ordered, batch_size):
             ids, mask, positions = pad_answers(
                 [p.question[len(shared) :] for p in part],
                 [p.answer for p in part],
@@ -103,8 +128,9 @@ def capture(
                 for module in grid.modules
             }
             values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            done += len(part)
             if on_progress:
-                on_progress(min(start + batch_size, len(ordered)))
+                on_progress(done)
             yield MemorySource(keys, values, positions.roll(-1, dims=1))
 
 

@@ -54,6 +54,8 @@ def test_no_study_is_the_path_of_one_pass(studied, tmp_path):
     [
         (["--no-study", "--study", "3"], "excludes"),
         (["--no-study", "--questions", "faq.jsonl"], "excludes"),
+        (["--no-study", "--show-questions", "asked.jsonl"], "excludes"),
+        (["--show-questions", "nowhere/asked.jsonl"], "no folder"),
         (["--questions", "none.jsonl"], "does not exist"),
         (["--show-questions", "harbour.txt"], "already exists"),
     ],

@@ -9,7 +9,7 @@ from d2l.questions import QA
 from d2l.study import rows as rows_module
 from d2l.study.document import PairCache, answered_share, write_pairs
 from d2l.study.pairs import KIND
-from d2l.study.rows import capture, null_rows, study_prompts, study_rows
+from d2l.study.rows import Prompt, capture, null_rows, prompt_batches, study_prompts, study_rows
 from d2l.study.windows import Window
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
@@ -42,7 +42,24 @@ def test_every_pair_is_asked_as_ask_does_in_both_forms_over_two_turns(tiny_base)
     assert "When does the ferry leave?<|im_end|>" in texts[2]
     assert ["Answer in" in text for text in texts] == [True, False, False, True]
     assert tiny_base.tokenizer.decode(first[0].answer) == "six<|im_end|>"
-    assert study_prompts(tiny_base, [QA("What does it say?", ("word " * 100,))]) == []
+
+
+def test_an_answer_of_a_paragraph_is_kept_whole_and_one_beyond_the_window_refused(tiny_base):
+    paragraph = "word " * 20 + "end"
+    (prompt,) = study_prompts(tiny_base, [QA("What does it say?", (paragraph,))])
+    assert tiny_base.tokenizer.decode(prompt.answer) == f"{paragraph}<|im_end|>"
+    with pytest.raises(InputError, match="What does it say"):
+        study_prompts(tiny_base, [QA("What does it say?", ("x " * tiny_base.context_window,))])
+
+
+def test_long_prompts_go_in_smaller_batches():
+    lengths = [10] * 40 + [1000] * 6 + [9000]
+    prompts = [Prompt([0] * (length - 1), [1]) for length in lengths]
+    found = list(prompt_batches(prompts))
+    assert [prompt for batch in found for prompt in batch] == prompts
+    assert [len(batch) for batch in found] == [32, 8, 4, 2, 1]
+    for batch in found:
+        assert len(batch) == 1 or max(map(len, batch)) * len(batch) <= rows_module.BATCH_TOKENS
 
 
 @torch.no_grad()
@@ -53,7 +70,7 @@ def test_rows_are_the_states_before_the_answers_tokens_with_the_adapter_in_place
     lora = model.generate(model.chunk(TEXT, 50)).weights
     prompts = study_prompts(tiny_base, PAIRS)
     found = ChunkFactors.concat(list(study_rows(tiny_base, model.hypernetwork, prompts, lora, batch_size=batch_size)))
-    ordered = sorted(prompts, key=lambda prompt: len(prompt.question) + len(prompt.answer))
+    ordered = sorted(prompts, key=len)
     embedding = tiny_base.model.get_input_embeddings().weight
     for position, target in enumerate(config.targets):
         keys, values = [], []
@@ -203,7 +220,7 @@ def test_a_read_only_home_only_means_more_work(tmp_path):
 
 @torch.no_grad()
 def test_capture_marks_the_states_that_predict_answers(tiny_base, model):
-    prompts = sorted(study_prompts(tiny_base, PAIRS), key=lambda p: len(p.question) + len(p.answer))
+    prompts = sorted(study_prompts(tiny_base, PAIRS), key=len)
     (source,) = capture(tiny_base, model.hypernetwork, prompts, None)
     shared = len(rows_module._common_prefix(prompts))
     assert tiny_base.tokenizer.decode(prompts[0].question[:shared]).startswith("<|im_start|>user\nW")
