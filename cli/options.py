@@ -26,6 +26,10 @@ ChunkTokens = Annotated[
     int | None,
     typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
 ]
+RefineSteps = Annotated[
+    int, typer.Option("--refine", min=0, help="Gradient steps on the questions of study; 0 for the closed form alone.")
+]
+REFINE_STEPS = 20
 MaxRank = Annotated[int, typer.Option(min=1, help="Largest rank of the adapter (512 is the largest that vLLM takes).")]
 LARGEST_RANK = 512
 MaxBytes = Annotated[

@@ -22,6 +22,7 @@ from shared.lora.adapter import PROVENANCE_FILE
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
+from shared.training.refine import REFINE, RefineConfig
 
 # Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
 HEADER_BYTES = 256
@@ -75,6 +76,7 @@ class InternalizeOptions:
             hypernetwork came with a writer, else none; 0: none. A base without a trained writer writes from a few
             examples in its prompt.
         questions: the user's own questions on the documents with their answers, studied beside those.
+        refined: gradient steps on all these questions; ``None``: none.
     """
 
     chunk_tokens: int | None = None
@@ -84,6 +86,7 @@ class InternalizeOptions:
     dtype: str = "bfloat16"
     study: int | None = None
     questions: tuple[QA, ...] = ()
+    refined: RefineConfig | None = REFINE
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,8 @@ def internalize(
     Args:
         use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
             runs that were cut short.
-        on_progress: called with a stage ("encoding", "asking", "studying"), what is done of it, and all of it.
+        on_progress: called with a stage ("encoding", "asking", "studying", "refining"), what is done of it, and all
+            of it.
 
     Raises:
         InputError: the budget is too small, questions for a hypernetwork that cannot study, or a question with its
@@ -221,8 +225,10 @@ def internalize(
         batch_tokens=model.batch_tokens(options.memory),
         cache=cache,
         pairs=pairs,
+        refined=options.refined,
         on_progress=told("encoding"),
         on_study=told("studying"),
+        on_refine=told("refining"),
     )
     if cache:
         cache.prune()

@@ -14,6 +14,7 @@ from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
 from d2l.questions import QA
+from d2l.study.anchors import anchors
 from d2l.study.rows import PASSES, null_rows, study_prompts, study_rows
 from d2l.study.writer import QuestionWriter
 from shared.base.model import BaseModel, weights_digest
@@ -23,6 +24,7 @@ from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.weights import LoraWeights, TruncatedLora
+from shared.training.refine import REFINE, Anchor, RefineConfig, RefinedLora, refine
 
 
 @dataclass(frozen=True)
@@ -118,20 +120,24 @@ class D2LModel:
         cache: ChunkCache | None = None,
         pairs: Sequence[QA] = (),
         passes: int = PASSES,
+        refined: RefineConfig | None = REFINE,
         on_progress: Callable[[int, int], None] | None = None,
         on_study: Callable[[int, int], None] | None = None,
+        on_refine: Callable[[int, int], None] | None = None,
     ) -> DocumentLora:
         """One forward pass over every chunk, in batches of at most ``batch_tokens`` tokens (padding included).
 
-        With pairs the document is studied: see ``d2l.study.rows``.
+        With pairs the document is studied: see ``d2l.study.rows`` and ``shared.training.refine``.
 
         Args:
             max_rank: cut the update to this rank.
             cache: where factors of chunks are looked up and kept.
             pairs: questions on the document with their answers.
             passes: over the pairs; each captures them with the adapter of the one before in place.
+            refined: gradient steps on the pairs behind these passes; ``None``: none, the closed form alone.
             on_progress: called with tokens done and tokens in all after each batch.
             on_study: called with prompts done and all of them, over all passes.
+            on_refine: called with gradient steps done and all of them.
 
         Raises:
             InputError: pairs, and a hypernetwork whose head has no memory; or the rank leaves nothing for the document.
@@ -159,7 +165,21 @@ class D2LModel:
             joined = self._studied(factors(), pairs, passes, max_rank, on_study)
         else:
             joined = network.join(factors(), max_rank)
-        return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+        weights = joined.weights.to("cpu")
+        if pairs and refined:
+            weights = self.refine(weights, pairs, refined, on_progress=on_refine).weights
+        return DocumentLora(weights, len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+
+    def refine(self, weights: LoraWeights, pairs: Sequence[QA], config: RefineConfig, **options) -> RefinedLora:
+        """Gradient steps on questions about a document, each with and without the request for a short answer.
+
+        Args:
+            weights: of the document, unbatched; options as in ``shared.training.refine.refine``.
+        """
+        turns = [study_prompts(self.base, pairs, turn, system=self.config.question_system) for turn in (0, 1)]
+        # An inference-only caller must not leave the steps without gradients.
+        with torch.enable_grad():
+            return refine(self.base, weights, [*turns[0], *turns[1]], self.anchors, config, **options)
 
     def _studied(
         self,
@@ -202,7 +222,13 @@ class D2LModel:
     @cached_property
     def null_rows(self) -> list[ChunkFactors]:
         """Rows of unrelated questions at which nothing is to be written; kept in ``HYPERLORA_HOME``."""
-        return null_rows(self.base, self.hypernetwork, self.cache_key(), system=self.config.question_system)
+        silent = [anchor.prompt for anchor in self.anchors]
+        return null_rows(self.base, self.hypernetwork, self.cache_key(), silent)
+
+    @cached_property
+    def anchors(self) -> list[Anchor]:
+        """Unrelated questions with the base's own replies; kept in ``HYPERLORA_HOME``."""
+        return anchors(self.base, system=self.config.question_system)
 
     @cached_property
     def writer(self) -> QuestionWriter | None:

@@ -11,7 +11,7 @@ SHORT_ANSWER = "Answer in a few words."
 #: Pairs that the question writer asks for each chunk, by default.
 STUDY = 8
 #: Ways to answer questions on a document that ``compare`` measures.
-APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refinement")
+APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refine")
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
 PUBLISHABLE = [

@@ -19,11 +19,9 @@ def compare(
     file: Annotated[str, typer.Argument(help="Document; - reads stdin.", show_default=False)],
     questions: Annotated[Path, typer.Option(help="JSONL with question and answer (or answers).", show_default=False)],
     approaches: Annotated[str, typer.Option(help=f"Any of {', '.join(APPROACHES)}.")] = ",".join(APPROACHES),
-    steps: Annotated[
-        int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
-    ] = 100,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of distillation.")] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
-    study: Annotated[int, typer.Option(min=1, help="Written questions for each chunk in d2l+study.")] = STUDY,
+    study: Annotated[int, typer.Option(min=1, help="Written questions for each chunk of study.")] = STUDY,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,

@@ -49,6 +49,7 @@ def d2l(
             show_default=False,
         ),
     ] = None,
+    refine: options.RefineSteps = options.REFINE_STEPS,
     max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
@@ -61,7 +62,8 @@ def d2l(
 ) -> None:
     """Turn a document into an adapter that knows it.
 
-    The document is studied: questions about it are written, and put to the base model as they will be asked.
+    The document is studied: questions about it are written and put to the base model as they will be asked; a few
+    gradient steps on them follow (--refine 0 leaves these out, --no-study all of it).
     Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
     edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
@@ -92,6 +94,7 @@ def d2l(
     find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
+        from shared.training.refine import REFINE
     with stages("load"):
         model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
     how = InternalizeOptions(
@@ -102,6 +105,7 @@ def d2l(
         dtype=options.written_dtype(dtype),
         study=0 if no_study else study,
         questions=own,
+        refined=REFINE.replace(steps=refine) if refine else None,
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)

@@ -12,7 +12,7 @@ import torch
 
 from d2l.questions import QA
 from d2l.study.pairs import KIND, drop_ambiguous
-from d2l.study.rows import Prompt, prompt_batches
+from d2l.study.rows import prompt_batches
 from d2l.study.windows import Window, cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
@@ -22,6 +22,7 @@ from shared.lora.weights import LoraWeights
 from shared.metrics import spread
 from shared.paths import home
 from shared.training.losses import logits_at
+from shared.training.packed import Prompt
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
 PAIRS_PER_SAMPLE = 10

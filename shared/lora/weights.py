@@ -114,7 +114,7 @@ class LoraWeights(Mapping[str, LoraFactors]):
     @property
     def layers(self) -> list[int]:
         """Decoder blocks: the last number in each layer's name."""
-        return sorted({int(numbers[-1]) for name in self if (numbers := re.findall(r"(?<=\.)\d+(?=\.)", name))})
+        return sorted({block for name in self if (block := block_of(name)) is not None})
 
     def _map(self, fn) -> "LoraWeights":
         return LoraWeights({name: fn(f) for name, f in self.items()})
@@ -232,6 +232,12 @@ class LoraWeights(Mapping[str, LoraFactors]):
             return cls({name: LoraFactors(**pair) for name, pair in halves.items()})
         except ValueError as error:
             raise InputError(f"the adapter's tensors do not fit together: {error}") from None
+
+
+def block_of(name: str) -> int | None:
+    """The decoder block of a layer: the last number in its full module name, ``None`` without one."""
+    numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
+    return int(numbers[-1]) if numbers else None
 
 
 def mean_weights(parts: Iterable[LoraWeights]) -> LoraWeights:

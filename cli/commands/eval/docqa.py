@@ -40,6 +40,7 @@ def docqa(
             show_default=False,
         ),
     ] = None,
+    refine: options.RefineSteps = options.REFINE_STEPS,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -55,6 +56,7 @@ def docqa(
     contexts = read_docqa(data)[:limit]
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.docqa import evaluate_docqa
+    from shared.training.refine import REFINE
 
     with bar("contexts") as move:
         result = evaluate_docqa(
@@ -64,12 +66,14 @@ def docqa(
             short=not plain,
             with_context=context,
             study=None if study is None else partial(_pairs, model, study),
+            refined=REFINE.replace(steps=refine) if refine else None,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
         )
     if result.skipped:
         output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
-    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain, "study": study}
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain}
+    facts |= {"study": study, "refine": refine}
     output.result(_render(result), result, provenance=provenance(model.base, **facts))
 
 

@@ -1,0 +1,104 @@
+"""Questions that no document answers, with the base model's own replies: what a loaded document must leave as it is."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from d2l.questions import question_messages
+from d2l.study.unrelated import UNRELATED
+from shared.base.chat import GenerationConfig, chat_ids, generate
+from shared.base.model import BaseModel, weights_digest
+from shared.metrics import spread
+from shared.paths import home
+from shared.training.losses import TopTokens
+from shared.training.packed import PlainPrompts, Prompt
+from shared.training.refine import Anchor
+
+FORMAT = 1
+#: Questions, tokens of the base's reply to each, and how many of the likeliest tokens are kept at each of those.
+NUMBER, REPLY_TOKENS, TOP_K = 240, 12, 16
+_BATCH = 32
+
+
+def anchors(base: BaseModel, *, system: str | None = None, root: Path | None = None) -> list[Anchor]:
+    """Anchors of a base model, every other question with the request for a short answer.
+
+    They are the same for every document: made once, then read from ``HYPERLORA_HOME``.
+
+    Args:
+        system: message that the questions are asked with.
+        root: folder of the kept anchors.
+    """
+    facts = [FORMAT, weights_digest(base.model), str(base.placement.dtype), system, NUMBER, REPLY_TOKENS, TOP_K]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    file = (root or home() / "anchors") / f"{digest[:32]}.safetensors"
+    found = _read(file)
+    if found is None:
+        found = _made(base, system)
+        _keep(file, found)
+    return found
+
+
+@torch.no_grad()
+def _made(base: BaseModel, system: str | None) -> list[Anchor]:
+    questions = [
+        chat_ids(base, question_messages(question, system=system, short=number % 2 == 1))
+        for number, question in enumerate(spread(UNRELATED, NUMBER))
+    ]
+    result: list[Anchor] = []
+    for start in range(0, len(questions), _BATCH):
+        part = questions[start : start + _BATCH]
+        replies = generate(base, part, GenerationConfig(REPLY_TOKENS))
+        answers = [base.tokenizer(reply, add_special_tokens=False)["input_ids"][:REPLY_TOKENS] for reply in replies]
+        prompts = [Prompt(question, answer) for question, answer in zip(part, answers, strict=True) if answer]
+        if not prompts:
+            continue
+        top = TopTokens.of(PlainPrompts(base, prompts).logits().cpu(), TOP_K)
+        lengths = [len(prompt.answer) for prompt in prompts]
+        parts = zip(prompts, top.index.split(lengths), top.log_probs.split(lengths), strict=True)
+        result += [Anchor(prompt, TopTokens(index, log_probs)) for prompt, index, log_probs in parts]
+    return result
+
+
+def _read(file: Path) -> list[Anchor] | None:
+    """Kept anchors, ``None`` if there are none; a damaged file counts as absent."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(file)
+        lengths = tensors["lengths"].tolist()
+        ids = iter(tensors["ids"].split([length for pair in lengths for length in pair]))
+        answers = [answer for _, answer in lengths]
+        tops = zip(tensors["index"].split(answers), tensors["log_probs"].split(answers), strict=True)
+        return [Anchor(Prompt(next(ids).tolist(), next(ids).tolist()), TopTokens(*top)) for top in tops]
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, StopIteration):
+        return None
+
+
+def _keep(file: Path, found: list[Anchor]) -> None:
+    """Write anchors; a full disk or a read-only home only means that they will be made again."""
+    from safetensors.torch import save_file
+
+    if not found:
+        return
+    prompts = [anchor.prompt for anchor in found]
+    top = TopTokens.concat([anchor.top for anchor in found])
+    tensors = {
+        "lengths": torch.tensor([[len(p.question), len(p.answer)] for p in prompts]),
+        "ids": torch.tensor([token for p in prompts for token in (*p.question, *p.answer)]),
+        "index": top.index.contiguous(),
+        "log_probs": top.log_probs.contiguous(),
+    }
+    temporary = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        save_file(tensors, temporary)
+        temporary.replace(file)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
