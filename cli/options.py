@@ -26,6 +26,15 @@ ChunkTokens = Annotated[
     int | None,
     typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
 ]
+Study = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Largest number of questions for each chunk that the document is studied with. Default: 8 if the "
+        "hypernetwork has a question writer, else none.",
+        show_default=False,
+    ),
+]
 RefineSteps = Annotated[
     int, typer.Option("--refine", min=0, help="Gradient steps on the questions of study; 0 for the closed form alone.")
 ]

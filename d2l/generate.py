@@ -1,19 +1,19 @@
 """The main job: documents in, a PEFT adapter directory out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from d2l.cache import ChunkCache
+from d2l.check import Fidelity, check, hold_back
 from d2l.model import D2LModel, DocumentLora
-from d2l.questions import QA, STUDY, question_messages
-from d2l.reader import STDIN, DocumentText
-from d2l.study.document import PairCache, answered_share, write_pairs
+from d2l.questions import QA, question_messages
+from d2l.reader import DocumentText
+from d2l.study.document import answered_share, document_pairs
 from d2l.study.rows import study_prompts
-from d2l.study.writer import QuestionWriter
 from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
 from shared.errors import InputError
@@ -77,6 +77,7 @@ class InternalizeOptions:
             examples in its prompt.
         questions: the user's own questions on the documents with their answers, studied beside those.
         refined: gradient steps on all these questions; ``None``: none.
+        checked: hold a few written questions back and ask them at the end.
     """
 
     chunk_tokens: int | None = None
@@ -87,6 +88,7 @@ class InternalizeOptions:
     study: int | None = None
     questions: tuple[QA, ...] = ()
     refined: RefineConfig | None = REFINE
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         cached_chunks: chunks that were encoded before.
         pairs: questions with answers that the documents were studied with.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
+        fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
     """
 
@@ -110,6 +113,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     cached_chunks: int = 0
     pairs: int = 0
     pairs_answered: float | None = None
+    fidelity: Fidelity | None = None
     changes: dict[str, list[str]] | None = None
 
 
@@ -122,7 +126,14 @@ class DocumentAdapter:
     lora: DocumentLora
     options: InternalizeOptions
     pairs: list[QA] = field(default_factory=list)
+    held_back: list[QA] = field(default_factory=list)
     pairs_answered: float | None = None
+    fidelity: Fidelity | None = None
+
+    @property
+    def asked(self) -> list[QA]:
+        """All questions on the documents: those it was studied with, and those of the check."""
+        return [*self.pairs, *self.held_back]
 
     @property
     def weights(self) -> LoraWeights:
@@ -163,6 +174,7 @@ class DocumentAdapter:
                 "energy_kept": lora.energy_kept,
                 "pairs": len(self.pairs),
                 "pairs_answered": self.pairs_answered,
+                "fidelity": self.fidelity and asdict(self.fidelity),
             },
             dtype=self.options.dtype,
             question_system=config.question_system,
@@ -178,6 +190,7 @@ class DocumentAdapter:
             cached_chunks=lora.num_cached,
             pairs=len(self.pairs),
             pairs_answered=self.pairs_answered,
+            fidelity=self.fidelity,
             changes=changes,
         )
 
@@ -195,8 +208,8 @@ def internalize(
     Args:
         use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
             runs that were cut short.
-        on_progress: called with a stage ("encoding", "asking", "studying", "refining"), what is done of it, and all
-            of it.
+        on_progress: called with a stage ("asking", "encoding", "studying", "refining", "checking"), what is done of
+            it, and all of it.
 
     Raises:
         InputError: the budget is too small, questions for a hypernetwork that cannot study, or a question with its
@@ -208,16 +221,13 @@ def internalize(
 
     cut = [model.chunk(document.text, options.chunk_tokens) for document in documents]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-    pairs = list(options.questions)
-    study_prompts(model.base, pairs, system=model.config.question_system)  # refuse too long ones before the work
-    writer, number = _writer(model, options)
-    if writer is not None:
-        kept = PairCache(writer.identity) if use_cache else None
-        for document, chunks in zip(documents, cut, strict=True):
-            title = Path(document.path).stem.replace("_", " ").replace("-", " ") if document.path != STDIN else None
-            pairs += write_pairs(
-                writer, document.text, number, len(chunks), title=title, cache=kept, on_progress=told("asking")
-            )
+    written: list[QA] = []
+    # Too long ones are refused before the work.
+    study_prompts(model.base, options.questions, system=model.config.question_system)
+    for document in documents:
+        written += document_pairs(model, document, options.study, use_cache=use_cache, on_progress=told("asking"))
+    studied, held_back = hold_back(written) if options.checked else (written, [])
+    pairs = [*options.questions, *studied]
     cache = ChunkCache(model.cache_key()) if use_cache else None
     lora = model.generate(
         [chunk for chunks in cut for chunk in chunks],
@@ -232,22 +242,18 @@ def internalize(
     )
     if cache:
         cache.prune()
-    share = None
-    if pairs:
-        prompts = study_prompts(model.base, pairs, system=model.config.question_system)
-        share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
-    return DocumentAdapter(model, documents, lora, options, pairs, share)
-
-
-def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWriter | None, int]:
-    """Who asks about the documents, and how many pairs a chunk."""
-    if options.study == 0 or (options.study is None and not model.can_study):
-        return None, 0
-    if not model.can_study:
-        raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
-    if model.writer is None and options.study is None:
-        return None, 0
-    return model.writer or QuestionWriter(model.base), options.study or STUDY
+    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back)
+    if not pairs:
+        return adapter
+    system, report = model.config.question_system, told("checking")
+    report(0, 2)
+    share = round(answered_share(model.base, adapter.weights, study_prompts(model.base, pairs, system=system)), 4)
+    report(1, 2)
+    fidelity = None
+    if held_back:
+        fidelity = check(model.base, adapter.weights, held_back, system=system, anchors=model.anchors)
+    report(2, 2)
+    return replace(adapter, pairs_answered=share, fidelity=fidelity)
 
 
 def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
+from cli.fidelity import tell_fidelity
 from cli.loading import load_d2l
 from cli.progress import spinner, staged_bar
 
@@ -23,15 +24,7 @@ def d2l(
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep encoded chunks in HYPERLORA_HOME and reuse them.")
     ] = True,
-    study: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Largest number of questions for each chunk that the document is studied with. Default: 8 if the "
-            "hypernetwork has a question writer, else none.",
-            show_default=False,
-        ),
-    ] = None,
+    study: options.Study = None,
     no_study: Annotated[bool, typer.Option("--no-study", help="One pass over the text and nothing else.")] = False,
     questions: Annotated[
         Path | None,
@@ -50,6 +43,9 @@ def d2l(
         ),
     ] = None,
     refine: options.RefineSteps = options.REFINE_STEPS,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Hold a few written questions back and ask them at the end.")
+    ] = True,
     max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
@@ -106,6 +102,7 @@ def d2l(
         study=0 if no_study else study,
         questions=own,
         refined=REFINE.replace(steps=refine) if refine else None,
+        checked=check,
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
@@ -114,7 +111,7 @@ def d2l(
     with stages("write"):
         written = adapter.save(target, force=force)
         if show_questions is not None:
-            write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.pairs])
+            write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.asked])
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
     output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
@@ -130,6 +127,8 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
         output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
     if written.pairs:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
+    if written.fidelity is not None:
+        tell_fidelity(written.fidelity)
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import torch
 
-from d2l.questions import QA
+from d2l.model import D2LModel
+from d2l.questions import QA, STUDY
+from d2l.reader import STDIN, DocumentText
 from d2l.study.pairs import KIND, drop_ambiguous
 from d2l.study.rows import prompt_batches
 from d2l.study.windows import Window, cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
+from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import spread
@@ -95,6 +98,38 @@ def write_pairs(
     # A pair of every window in turn, so that a limit leaves no part of the document out.
     in_turn = [pair for row in zip_longest(*clear) for pair in row if pair is not None]
     return in_turn[: limit * num_chunks]
+
+
+def document_pairs(
+    model: D2LModel,
+    document: DocumentText,
+    study: int | None = None,
+    *,
+    use_cache: bool = True,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[QA]:
+    """Questions that the writer asks about a document, with their answers.
+
+    Args:
+        study, use_cache: as in ``d2l.generate``: ``InternalizeOptions`` and ``internalize``.
+
+    Raises:
+        InputError: questions for a hypernetwork that cannot study.
+    """
+    if study == 0 or (study is None and (not model.can_study or model.writer is None)):
+        return []
+    if not model.can_study:
+        raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
+    writer = model.writer or QuestionWriter(model.base)
+    return write_pairs(
+        writer,
+        document.text,
+        study or STUDY,
+        len(model.chunk(document.text)),
+        title=Path(document.path).stem.replace("_", " ").replace("-", " ") if document.path != STDIN else None,
+        cache=PairCache(writer.identity) if use_cache else None,
+        on_progress=on_progress,
+    )
 
 
 @torch.no_grad()
