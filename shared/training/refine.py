@@ -34,7 +34,8 @@ class RefineConfig(Config):
     Attributes:
         steps: Adam steps; the rate falls to zero over them.
         lr: rate at the first step.
-        batch_size, anchor_batch_size: prompts and anchors of a step.
+        batch_size, anchor_batch_size: prompts and anchors of a step, at most.
+        batch_tokens: tokens of a step's prompts, at most (but one prompt at least).
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
         blocks: share of the base model's blocks, from the last one on, whose factors are trained.
         good_enough: mean loss of a pass over all prompts, in nats a token, at which to stop.
@@ -44,6 +45,7 @@ class RefineConfig(Config):
     lr: float = 2e-4
     batch_size: int = 64
     anchor_batch_size: int = 16
+    batch_tokens: int = 3072
     anchor_weight: float = 1.0
     blocks: float = 1 / 3
     good_enough: float = 0.03
@@ -106,7 +108,8 @@ def refine(
         )
     with apply_lora(base.model, weights.detach().to(base.placement.dtype)):
         prepare = prompt_class(base, prompts[:3], first)
-        asked = [prepare(base, part, first) for part in _parts(prompts, config.batch_size, rng)]
+        size = max(1, min(config.batch_size, config.batch_tokens * len(prompts) // sum(map(len, prompts))))
+        asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)]
         kept = [
             (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
             for part in _parts(anchors, config.anchor_batch_size, rng)
@@ -155,9 +158,10 @@ def _step(asked: PreparedPrompts, anchors: PreparedPrompts | None, top: TopToken
 def _trainable(weights: LoraWeights, first: int) -> LoraWeights:
     """The same update, ready to be trained in the blocks from ``first`` on.
 
-    The factors of a layer are turned so that lora_B has orthonormal columns; then steps on lora_A are steps on the
-    update itself within lora_B's span, whatever lengths the rows had, and of full rank they are plain steps on the
-    weight. Modules that carry less of the rank than others (a bias LoRA beside a document's memory) stay as they are.
+    The factors of a layer are turned so that lora_B has orthonormal columns: whatever lengths the rows had, steps on
+    lora_A are then steps on the update itself within lora_B's span. Where that span is less than half of the outputs,
+    lora_B learns too. Modules that carry less of the rank than others (a bias LoRA beside a document's memory) stay as
+    they are.
     """
     ranks = {name: int((f.lora_A.abs().amax(-1) * f.lora_B.abs().amax(-2) > 0).sum()) for name, f in weights.items()}
     result = {}
@@ -167,7 +171,7 @@ def _trainable(weights: LoraWeights, first: int) -> LoraWeights:
             continue
         basis, rest = torch.linalg.qr(factors.lora_B)
         missing = weights.r - basis.shape[1]  # a rank above the layer's own
-        result[name] = LoraFactors(
-            F.pad(rest @ factors.lora_A, (0, 0, 0, missing)).requires_grad_(), F.pad(basis, (0, missing))
-        )
+        lora_A, lora_B = F.pad(rest @ factors.lora_A, (0, 0, 0, missing)), F.pad(basis, (0, missing))
+        narrow = 2 * basis.shape[1] < basis.shape[0]
+        result[name] = LoraFactors(lora_A.requires_grad_(), lora_B.requires_grad_(narrow))
     return LoraWeights(result)
