@@ -39,6 +39,9 @@ RefineSteps = Annotated[
     int, typer.Option("--refine", min=0, help="Gradient steps on the questions of study; 0 for the closed form alone.")
 ]
 REFINE_STEPS = 20
+LearnSteps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="With --examples: gradient steps.", show_default=False)
+]
 MaxRank = Annotated[int, typer.Option(min=1, help="Largest rank of the adapter (512 is the largest that vLLM takes).")]
 LARGEST_RANK = 512
 MaxBytes = Annotated[

@@ -100,6 +100,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         energy_kept: share that the rank limit left of what the documents' own text reads out.
         cached_chunks: chunks that were encoded before.
         pairs: questions with answers that the documents were studied with.
+        gradient_steps: on these questions.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
@@ -112,6 +113,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     characters: int = 0
     cached_chunks: int = 0
     pairs: int = 0
+    gradient_steps: int = 0
     pairs_answered: float | None = None
     fidelity: Fidelity | None = None
     changes: dict[str, list[str]] | None = None
@@ -173,6 +175,7 @@ class DocumentAdapter:
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
                 "pairs": len(self.pairs),
+                "gradient_steps": lora.gradient_steps,
                 "pairs_answered": self.pairs_answered,
                 "fidelity": self.fidelity and asdict(self.fidelity),
             },
@@ -189,6 +192,7 @@ class DocumentAdapter:
             characters=sum(d.num_characters for d in self.documents),
             cached_chunks=lora.num_cached,
             pairs=len(self.pairs),
+            gradient_steps=lora.gradient_steps,
             pairs_answered=self.pairs_answered,
             fidelity=self.fidelity,
             changes=changes,

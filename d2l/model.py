@@ -38,6 +38,7 @@ class DocumentLora:
         energy_kept: share that a largest rank left; of a grounded memory, of what the document's own keys read out,
             else of the squared norm of the update.
         num_pairs: questions on it that it was studied with.
+        gradient_steps: on these questions.
     """
 
     weights: LoraWeights
@@ -46,6 +47,7 @@ class DocumentLora:
     num_cached: int = 0
     energy_kept: float = 1.0
     num_pairs: int = 0
+    gradient_steps: int = 0
 
 
 class D2LModel:
@@ -165,10 +167,11 @@ class D2LModel:
             joined = self._studied(factors(), pairs, passes, max_rank, on_study)
         else:
             joined = network.join(factors(), max_rank)
-        weights = joined.weights.to("cpu")
+        weights, steps = joined.weights.to("cpu"), 0
         if pairs and refined:
-            weights = self.refine(weights, pairs, refined, on_progress=on_refine).weights
-        return DocumentLora(weights, len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+            better = self.refine(weights, pairs, refined, on_progress=on_refine)
+            weights, steps = better.weights, len(better.losses)
+        return DocumentLora(weights, len(chunks), total, num_cached, joined.energy_kept, len(pairs), steps)
 
     def refine(self, weights: LoraWeights, pairs: Sequence[QA], config: RefineConfig, **options) -> RefinedLora:
         """Gradient steps on questions about a document, each with and without the request for a short answer.

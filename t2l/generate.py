@@ -42,12 +42,15 @@ class WrittenTaskAdapter(WrittenAdapter):
     """What ``t2l`` reports of one adapter.
 
     Attributes:
+        examples, gradient_steps: as in ``TaskLora``.
         distance: of the description from those of the training (1 - cosine to the nearest), ``None`` if not known.
         distance_threshold: within it are 95% of unseen wordings of the training's own tasks.
         pick: the candidates and their losses, if it was picked from several.
     """
 
     description: str = ""
+    examples: int = 0
+    gradient_steps: int = 0
     distance: float | None = None
     distance_threshold: float | None = None
     pick: dict[str, Any] | None = None
@@ -98,12 +101,13 @@ def write_task_adapter(
     """
     text = lora.description
     source = {"description": text, "text_encoder": model.config.text_encoder, "distance": lora.distance}
+    source |= {"examples": lora.examples, "gradient_steps": lora.gradient_steps}
     written = save_adapter(
         path,
         lora.weights.scaled(options.scale),
         base=model.config.base,
         kind="t2l",
-        title=text if len(text) <= 80 else text[:77] + "...",
+        title=(text if len(text) <= 80 else text[:77] + "...") or f"A task of {lora.examples} examples",
         hypernetwork=model.name,
         source=source if pick is None else source | {"pick": pick},
         dtype=options.dtype,
@@ -112,6 +116,8 @@ def write_task_adapter(
     return WrittenTaskAdapter(
         **vars(written),
         description=text,
+        examples=lora.examples,
+        gradient_steps=lora.gradient_steps,
         distance=lora.distance,
         distance_threshold=model.distances.threshold if model.distances else None,
         pick=pick,

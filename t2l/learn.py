@@ -47,4 +47,4 @@ def learn_examples(
         lora = TaskLora("", start, None, 0)
     with torch.enable_grad():
         refined = refine(base, lora.weights, prompts, (), config, on_progress=on_progress)
-    return replace(lora, weights=refined.weights)
+    return replace(lora, weights=refined.weights, examples=len(examples), gradient_steps=len(refined.losses))

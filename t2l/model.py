@@ -33,12 +33,15 @@ class TaskLora:
         weights: unbatched, the bias LoRA included.
         distance: of the description from those of the training (1 - cosine to the nearest), ``None`` if not known.
         tokens: that the text encoder saw of it, its special ones included.
+        examples, gradient_steps: labelled examples that it was trained on, and for how long.
     """
 
     description: str
     weights: LoraWeights
     distance: float | None
     tokens: int
+    examples: int = 0
+    gradient_steps: int = 0
 
 
 class T2LModel:

@@ -47,6 +47,16 @@ def t2l(
             show_default=False,
         ),
     ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Train the adapter on these examples, objects with input and output, from where the description led; "
+            "without a description, on them alone (needs the base model).",
+            show_default=False,
+        ),
+    ] = None,
+    steps: options.LearnSteps = None,
     n: Annotated[
         int | None,
         typer.Option("--n", min=1, help="With --pick: candidates per description. Default: 4.", show_default=False),
@@ -93,7 +103,7 @@ def t2l(
     Example: hyperlora t2l "Classify support tickets by product area" -o tickets
     """
     texts = descriptions or []
-    _check_arguments(texts, batch, output_dir, pick, n, noise)
+    _check_arguments(texts, batch, output_dir, pick, examples, n, noise, steps)
     from shared.base.device import dtype_name
     from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output
@@ -103,7 +113,7 @@ def t2l(
 
     dtype, stages = dtype_name(dtype), Stages()
     requests = read_requests(batch) if batch is not None else None
-    examples = read_examples(pick) if pick is not None else None
+    labelled = read_examples(pick or examples) if pick or examples else None
     target = output_dir or Path(adapter_name(texts[0]))
     check_output(target, force=force, what="adapter" if requests is None else "directory of adapters")
     entry = find_hypernetwork(hypernet, "t2l")
@@ -119,7 +129,7 @@ def t2l(
         from t2l.pick import PickConfig
     config = PickConfig(n or PickConfig.n, PickConfig.noise if noise is None else noise, seed)
     with stages("load"):
-        loaded = load_base(base or entry.base_model, device, dtype) if examples is not None else base
+        loaded = load_base(base or entry.base_model, device, dtype) if labelled is not None else base
         with spinner("loading the hypernetwork"):
             model = T2LModel.from_pretrained(
                 entry.path,
@@ -133,11 +143,13 @@ def t2l(
     how = TaskAdapterOptions(scale, options.written_dtype(dtype), force)
     if requests is not None:
         _write_batch(model, requests, target, how, stages)
-    elif examples is not None:
-        _write_picked(model, loaded, texts, examples, config, target, how, stages)
+    elif pick is not None:
+        _write_picked(model, loaded, texts, labelled, config, target, how, stages)
     else:
         with stages("generate"):
-            lora = model.generate(texts)[0]
+            lora = model.generate(texts)[0] if texts else None
+        if labelled is not None:
+            lora = _learned(model, loaded, lora, labelled, steps, seed, stages)
         _write(model, lora, target, how, stages)
 
 
@@ -161,13 +173,34 @@ def _write(
     output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
 
 
+def _learned(
+    model: "T2LModel",
+    base: "BaseModel",
+    lora: "TaskLora | None",
+    examples: "list[Example]",
+    steps: int | None,
+    seed: int,
+    stages: "Stages",
+) -> "TaskLora":
+    """The adapter trained on examples."""
+    from t2l.learn import LEARN, learn_examples
+
+    config = LEARN.replace(steps=steps or LEARN.steps, seed=seed)
+    with stages("learn"), bar("steps") as move:
+        learned = learn_examples(model, base, lora, examples, config, on_progress=move)
+    output.note(f"learned {learned.examples} examples in {learned.gradient_steps} gradient steps")
+    return learned
+
+
 def _check_arguments(
     texts: list[str],
     batch: str | None,
     output_dir: Path | None,
     pick: str | None,
+    examples: str | None,
     n: int | None,
     noise: float | None,
+    steps: int | None,
 ) -> None:
     """Refuse options that do not go together before anything is loaded."""
     from shared.errors import InputError
@@ -175,11 +208,17 @@ def _check_arguments(
     usage = 'hyperlora t2l "DESCRIPTION", or hyperlora t2l --batch FILE.jsonl -o DIR'
     if batch is not None and texts:
         raise InputError("a description and --batch exclude each other", usage)
-    if batch is not None and pick is not None:
-        raise InputError("--pick works for one adapter, not with --batch", usage)
+    if batch is not None and (pick or examples):
+        raise InputError("--pick and --examples work for one adapter, not with --batch", usage)
+    if pick is not None and examples is not None:
+        raise InputError("--pick and --examples exclude each other", "train on the examples: --examples FILE.jsonl")
+    if examples is None and steps is not None:
+        raise InputError("--steps needs --examples", "--examples FILE.jsonl, lines with input and output")
+    if not texts and examples is not None and output_dir is None:
+        raise InputError("an adapter without a description needs a name", "-o NAME")
     if batch is not None and output_dir is None:
         raise InputError("--batch needs a directory for the adapters", usage)
-    if batch is None and not texts:
+    if batch is None and examples is None and not texts:
         raise InputError("no description", usage)
     if not all(text.strip() for text in texts):
         raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
@@ -239,6 +278,8 @@ def _write_batch(
 
 def _report_distance(result: "WrittenTaskAdapter") -> None:
     """How near the description is to the training, as a warning where that is far."""
+    if not result.description:
+        return
     if result.distance is None:
         output.note(f"{result.hypernetwork} does not say which descriptions it was trained on")
         return

@@ -64,6 +64,20 @@ hyperlora ask PATH_OR_REPO_ID "QUESTION"
 
 _TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora"}
 
+
+def _of_task(source: dict[str, Any]) -> str:
+    number, description = source.get("examples", 0), source.get("description", "")
+    parts = [f'the description "{description}"'] if description else []
+    parts += [f"{number} labelled examples"] if number else []
+    return f"from {' and '.join(parts)}"
+
+
+def _made_by(kind: str, steps: int) -> str:
+    if kind == "multitask":
+        return "trained with"
+    return f"written with {steps} gradient steps by" if steps else "written without gradient steps by"
+
+
 _LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
 > people who may read the document.
 
@@ -131,10 +145,10 @@ def save_adapter(
         base=base.name_or_path,
         kind=_TAGS[kind],
         title=title,
-        made_by="trained with" if kind == "multitask" else "written without gradient steps by",
+        made_by=_made_by(kind, source.get("gradient_steps", 0)),
         made_from={
             "d2l": "from a document" + (f" and {source['pairs']} questions about it" if source.get("pairs") else ""),
-            "t2l": f'from the description "{source.get("description", "")}"',
+            "t2l": _of_task(source),
             "multitask": f"on {source.get('trained_on')}",
         }[kind],
         warning=_LEAK if kind == "d2l" else "",
