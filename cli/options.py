@@ -82,3 +82,17 @@ def parse_bytes(text: str | None) -> int | None:
 def written_dtype(dtype: str) -> str:
     """The dtype of an adapter's factors, given that of ``--dtype``."""
     return "float32" if dtype == "float32" else "bfloat16"
+
+
+def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
+    """'8,32' -> (8, 32).
+
+    Raises:
+        InputError: anything but whole numbers from 1 on.
+    """
+    from shared.errors import InputError
+
+    parts = [part.strip() for part in text.split(",")] if text else []
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"{option} {text} is no list of numbers", f"for example {option} 8,32")
+    return tuple(map(int, parts))

@@ -51,8 +51,7 @@ def t2l(
         str | None,
         typer.Option(
             metavar="FILE.jsonl",
-            help="Train the adapter on these examples, objects with input and output, from where the description led; "
-            "without a description, on them alone (needs the base model).",
+            help="Train the adapter on these examples, from where the description led, or on them alone.",
             show_default=False,
         ),
     ] = None,
