@@ -169,15 +169,16 @@ def test_tasks_without_labels_have_no_label_accuracy(tiny_base, tasks_dir, encod
 def test_adapters_learn_from_examples_that_are_not_scored(tiny_base, encoder, monkeypatch):
     import t2l.evaluation.tasks as module
 
-    seen = []
-    monkeypatch.setattr(
-        module,
-        "learn_examples",
-        lambda model, base, lora, examples, config: seen.append((lora, examples)) or model.of(lora),
-    )
     tasks = [make_task("sort", train=0, test=20), make_task("count", train=9, outputs=("No", "Yes"))]
     model = make_t2l(tiny_base, encoder)
     fixed = model.generate(["Sort."])[0]
+    seen = []
+
+    def learn(_model, _base, lora, examples, _config):
+        seen.append((lora, examples))
+        return fixed
+
+    monkeypatch.setattr(module, "learn_examples", learn)
     config = TasksEvalConfig(limit=3, resamples=10, shots=(4, 50))
     result = evaluate_tasks(model, tiny_base, tasks, config)
     assert {"adapter+4 examples", "4 examples alone"} <= set(result.modes)
