@@ -35,10 +35,11 @@ Study = Annotated[
         show_default=False,
     ),
 ]
-RefineSteps = Annotated[
-    int, typer.Option("--refine", min=0, help="Gradient steps on the questions of study; 0 for the closed form alone.")
+Refine = Annotated[
+    int,
+    typer.Option(min=0, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."),
 ]
-REFINE_STEPS = 20
+REFINE_PASSES = 4
 LearnSteps = Annotated[
     int | None, typer.Option("--steps", min=1, help="With --examples: gradient steps.", show_default=False)
 ]

@@ -14,7 +14,7 @@ from shared.training.refine import RefineConfig, refine
 from t2l.model import T2LModel, TaskLora
 from t2l.tasks import Example, output_ids, user_message
 
-LEARN = RefineConfig(steps=40, lr=1e-3, batch_size=16, blocks=0.6, good_enough=0.01)
+LEARN = RefineConfig(least_steps=40, passes=1, lr=1e-3, batch_size=16, blocks=0.6, good_enough=0.01)
 
 
 def learn_examples(

@@ -42,7 +42,7 @@ def d2l(
             show_default=False,
         ),
     ] = None,
-    refine: options.RefineSteps = options.REFINE_STEPS,
+    refine: options.Refine = options.REFINE_PASSES,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Hold a few written questions back and ask them at the end.")
     ] = True,
@@ -101,7 +101,7 @@ def d2l(
         dtype=options.written_dtype(dtype),
         study=0 if no_study else study,
         questions=own,
-        refined=REFINE.replace(steps=refine) if refine else None,
+        refined=REFINE.replace(passes=refine) if refine else None,
         checked=check,
     )
     with stages("generate"), staged_bar() as move:

@@ -184,7 +184,7 @@ def _learned(
     """The adapter trained on examples."""
     from t2l.learn import LEARN, learn_examples
 
-    config = LEARN.replace(steps=steps or LEARN.steps, seed=seed)
+    config = LEARN.replace(least_steps=steps or LEARN.least_steps, seed=seed)
     with stages("learn"), bar("steps") as move:
         learned = learn_examples(model, base, lora, examples, config, on_progress=move)
     output.note(f"learned {learned.examples} examples in {learned.gradient_steps} gradient steps")

@@ -32,8 +32,8 @@ class RefineConfig(Config):
     """How an adapter is refined.
 
     Attributes:
-        steps: Adam steps; the rate falls to zero over them.
-        lr: rate at the first step.
+        passes: over all prompts, in batches; but ``least_steps`` Adam steps at least.
+        lr: rate at the first step; it falls to zero over the steps.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
         batch_tokens: tokens of a step's prompts, at most (but one prompt at least).
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
@@ -41,10 +41,11 @@ class RefineConfig(Config):
         good_enough: mean loss of a pass over all prompts, in nats a token, at which to stop.
     """
 
-    steps: int = 20
-    lr: float = 2e-4
-    batch_size: int = 64
-    anchor_batch_size: int = 16
+    passes: int = 4
+    least_steps: int = 16
+    lr: float = 4e-4
+    batch_size: int = 32
+    anchor_batch_size: int = 8
     batch_tokens: int = 3072
     anchor_weight: float = 1.0
     blocks: float = 1 / 3
@@ -52,8 +53,9 @@ class RefineConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch_size < 1 or self.anchor_batch_size < 1 or not 0 < self.blocks <= 1:
-            raise InputError("refining needs at least one step, prompt and anchor, and a share of blocks in (0, 1]")
+        counts = self.passes, self.least_steps, self.batch_size, self.anchor_batch_size, self.batch_tokens
+        if min(counts) < 1 or not 0 < self.blocks <= 1:
+            raise InputError("refining needs at least one pass, prompt and anchor, and a share of blocks in (0, 1]")
 
 
 REFINE = RefineConfig()
@@ -114,19 +116,20 @@ def refine(
             (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
             for part in _parts(anchors, config.anchor_batch_size, rng)
         ]
+    steps = max(config.least_steps, config.passes * len(asked))
     optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
     losses: list[float] = []
     order: list[int] = []
     try:
-        for step in range(config.steps):
+        for step in range(steps):
             order = order or rng.sample(range(len(asked)), len(asked))
-            optimizer.param_groups[0]["lr"] = config.lr * (1 - step / config.steps)
+            optimizer.param_groups[0]["lr"] = config.lr * (1 - step / steps)
             with apply_lora(base.model, weights.to(base.placement.dtype)):
                 losses.append(_step(asked[order.pop()], *_anchored(kept, step), config.anchor_weight))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if on_progress:
-                on_progress(step + 1, config.steps)
+                on_progress(step + 1, steps)
             out_of_time = max_seconds is not None and time.monotonic() - started > max_seconds
             if out_of_time or (not order and mean(losses[-len(asked) :]) < config.good_enough):
                 break

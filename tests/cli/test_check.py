@@ -43,7 +43,7 @@ def test_without_questions_it_says_what_stays(hyperlora, adapter, tiny_base_path
 def test_d2l_asks_what_it_held_back(hyperlora, d2l_hypernet, document, tmp_path, monkeypatch):
     written = [QA(f"{ask} {n}?", (f"Answer {n}",)) for n in range(20) for ask in ("What is the value of", "Say number")]
     monkeypatch.setattr("d2l.study.document.write_pairs", lambda *_arguments, **_options: written)
-    run = ("d2l", document, "--hypernet", d2l_hypernet, "--study", "8", "--refine", "2", "--json")
+    run = ("d2l", document, "--hypernet", d2l_hypernet, "--study", "8", "--refine", "1", "--json")
     done = hyperlora(*run, "-o", "checked", "--show-questions", "asked.jsonl")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)

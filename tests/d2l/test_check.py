@@ -58,7 +58,7 @@ def test_an_adapter_that_was_taught_an_answer_gives_it(tiny_base):
     asked = [QA("When does the ferry leave?", ("six",))]
     initial = random_weights(tiny_base, ("down_proj",), 8).scaled(0.1)
     prompts = [*study_prompts(tiny_base, asked, 0), *study_prompts(tiny_base, asked, 1)]
-    taught = refine(tiny_base, initial, prompts, (), RefineConfig(steps=120, lr=0.05, blocks=1.0)).weights
+    taught = refine(tiny_base, initial, prompts, (), RefineConfig(least_steps=120, lr=0.05, blocks=1.0)).weights
     found = check(tiny_base, taught, asked, text="The ferry leaves at six.", anchors=anchored(tiny_base))
     assert (found.questions, found.adapter, found.base) == (1, 1.0, 0.0)
     assert not found.is_low and 0 <= found.kept <= 1 and found.text is not None

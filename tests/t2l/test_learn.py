@@ -16,7 +16,7 @@ def test_examples_are_learned_from_the_descriptions_adapter(tiny_base, encoder):
     model = make_t2l(tiny_base, encoder)
     lora = model.generate(["Sort the ticket."])[0]
     before = {name: f.delta().clone() for name, f in lora.weights.items()}
-    config = LEARN.replace(steps=80, lr=0.03, blocks=1.0)
+    config = LEARN.replace(least_steps=80, lr=0.03, blocks=1.0)
     learned = learn_examples(model, tiny_base, lora, EXAMPLES, config)
     start, end = (sum(example_losses(tiny_base, EXAMPLES, one.weights)) for one in (lora, learned))
     assert end < 0.3 * start
@@ -29,7 +29,7 @@ def test_examples_are_learned_from_the_descriptions_adapter(tiny_base, encoder):
 
 def test_examples_alone_make_an_adapter_of_the_same_shape(tiny_base, encoder):
     model = make_t2l(tiny_base, encoder)
-    learned = learn_examples(model, tiny_base, None, EXAMPLES, LEARN.replace(steps=80, lr=0.03, blocks=1.0))
+    learned = learn_examples(model, tiny_base, None, EXAMPLES, LEARN.replace(least_steps=80, lr=0.03, blocks=1.0))
     lora = model.generate(["Sort the ticket."])[0]
     assert set(learned.weights) == set(lora.weights) and learned.weights.r == lora.weights.r
     assert sum(example_losses(tiny_base, EXAMPLES, learned.weights)) < 0.5 * sum(

@@ -40,7 +40,7 @@ def docqa(
             show_default=False,
         ),
     ] = None,
-    refine: options.RefineSteps = options.REFINE_STEPS,
+    refine: options.Refine = options.REFINE_PASSES,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -66,7 +66,7 @@ def docqa(
             short=not plain,
             with_context=context,
             study=None if study is None else partial(_pairs, model, study),
-            refined=REFINE.replace(steps=refine) if refine else None,
+            refined=REFINE.replace(passes=refine) if refine else None,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
         )

@@ -71,7 +71,7 @@ def test_every_approach_answers_the_same_questions(model):
 
     text = " ".join(PASSAGES)
     quick = DistillConfig(steps=2, max_answer_tokens=4)
-    options = {"retrieved": 1, "max_new_tokens": 2, "distillation": quick, "refined": RefineConfig(steps=2)}
+    options = {"retrieved": 1, "max_new_tokens": 2, "distillation": quick, "refined": RefineConfig(least_steps=2)}
     result = compare(model, text, questions, embed=embed, study=lambda: questions, **options)
     rows = {row.name: row for row in result.approaches}
     assert tuple(rows) == APPROACHES and result.questions == 2

@@ -81,7 +81,7 @@ def test_refining_teaches_the_answers_and_anchors_hold_the_rest(tiny_base):
     initial = random_weights(tiny_base, ("down_proj",), 6).scaled(0.1)
     before = {n: (f.lora_A.clone(), f.lora_B.clone()) for n, f in initial.items()}
     anchors = make_anchors(tiny_base)
-    config = RefineConfig(steps=60, lr=0.05, blocks=1.0, good_enough=0.0)
+    config = RefineConfig(least_steps=60, lr=0.05, blocks=1.0, good_enough=0.0)
     alone = refine(tiny_base, initial, PROMPTS, (), config)
     held = refine(tiny_base, initial, PROMPTS, anchors, config)
     assert held.weights.r == 6 and len(held.losses) == 60
@@ -98,7 +98,7 @@ def test_only_the_last_blocks_change_and_a_bias_lora_stays(tiny_base):
         if "q_proj" in name:  # two of four ranks: a bias LoRA in zeros
             weights[name] = LoraFactors(f.lora_A * torch.tensor([1.0, 1, 0, 0])[:, None], f.lora_B)
     initial = LoraWeights(weights)
-    found = refine(tiny_base, initial, PROMPTS, (), RefineConfig(steps=2, lr=0.01, blocks=0.5)).weights
+    found = refine(tiny_base, initial, PROMPTS, (), RefineConfig(least_steps=2, lr=0.01, blocks=0.5)).weights
     changed = {n for n in found if not torch.allclose(found[n].delta(), initial[n].delta(), atol=1e-6)}
     assert changed == {"model.layers.1.mlp.down_proj"}
 
@@ -113,6 +113,8 @@ def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_b
             raise KeyboardInterrupt
 
     assert len(refine(tiny_base, initial, PROMPTS, (), RefineConfig(good_enough=0), on_progress=interrupt).losses) == 3
+    one_each = RefineConfig(good_enough=0, batch_size=1, passes=3, least_steps=4)
+    assert len(refine(tiny_base, initial, PROMPTS, (), one_each).losses) == 9
 
 
 def test_refining_refuses_an_adapter_without_the_last_blocks(tiny_base):
@@ -120,4 +122,4 @@ def test_refining_refuses_an_adapter_without_the_last_blocks(tiny_base):
     with pytest.raises(InputError, match="changes nothing in blocks 1 to 1"):
         refine(tiny_base, lower, PROMPTS, (), RefineConfig(blocks=0.5))
     with pytest.raises(InputError):
-        RefineConfig(steps=0)
+        RefineConfig(passes=0)
