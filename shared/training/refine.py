@@ -85,15 +85,15 @@ def refine(
     config: RefineConfig = REFINE,
     *,
     max_seconds: float | None = None,
+    keep_interrupted: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RefinedLora:
     """Train an adapter's factors in the last blocks to give the prompts' answers; its rank stays.
 
-    Interrupted (``KeyboardInterrupt``), what is reached so far is returned.
-
     Args:
         initial: unbatched.
         max_seconds: stop after this time.
+        keep_interrupted: return what is reached so far at a ``KeyboardInterrupt``, instead of passing it on.
         on_progress: called with steps done and all of them.
 
     Raises:
@@ -112,11 +112,11 @@ def refine(
         prepare = prompt_class(base, prompts[:3], first)
         size = max(1, min(config.batch_size, config.batch_tokens * len(prompts) // sum(map(len, prompts))))
         asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)]
+        steps = max(config.least_steps, config.passes * len(asked))
         kept = [
             (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
-            for part in _parts(anchors, config.anchor_batch_size, rng)
+            for part in _parts(anchors, config.anchor_batch_size, rng)[:steps]
         ]
-    steps = max(config.least_steps, config.passes * len(asked))
     optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
     losses: list[float] = []
     order: list[int] = []
@@ -134,7 +134,8 @@ def refine(
             if out_of_time or (not order and mean(losses[-len(asked) :]) < config.good_enough):
                 break
     except KeyboardInterrupt:
-        pass
+        if not keep_interrupted:
+            raise
     return RefinedLora(weights.detach().to("cpu"), losses)
 
 

@@ -112,7 +112,10 @@ def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_b
         if done == 3:
             raise KeyboardInterrupt
 
-    assert len(refine(tiny_base, initial, PROMPTS, (), RefineConfig(good_enough=0), on_progress=interrupt).losses) == 3
+    endless, options = RefineConfig(good_enough=0), {"on_progress": interrupt}
+    assert len(refine(tiny_base, initial, PROMPTS, (), endless, keep_interrupted=True, **options).losses) == 3
+    with pytest.raises(KeyboardInterrupt):
+        refine(tiny_base, initial, PROMPTS, (), endless, **options)
     one_each = RefineConfig(good_enough=0, batch_size=1, passes=3, least_steps=4)
     assert len(refine(tiny_base, initial, PROMPTS, (), one_each).losses) == 9
 
