@@ -62,7 +62,10 @@ hyperlora ask PATH_OR_REPO_ID "QUESTION"
 ```
 """
 
-_TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora"}
+#: What an adapter is, and the Hub's word for it.
+TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora", "combined": "combined-lora"}
+
+_MADE = {"multitask": "trained with", "combined": "combined by"}
 
 _LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
 > people who may read the document.
@@ -102,7 +105,7 @@ def save_adapter(
     """Write an adapter directory with its card and provenance, whole or not at all.
 
     Args:
-        kind: ``d2l`` or ``t2l``, or ``multitask`` for one that was trained itself.
+        kind: ``d2l`` or ``t2l``, ``multitask`` for one that was trained itself, ``combined`` for one of several parts.
         source: what the adapter was made from, as it goes into ``provenance.json``.
         question_system: system message that questions to this adapter need, if it is not the template's own.
 
@@ -129,15 +132,16 @@ def save_adapter(
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
     card = _CARD.format(
         base=base.name_or_path,
-        kind=_TAGS[kind],
+        kind=TAGS[kind],
         title=title,
-        made_by="trained with" if kind == "multitask" else "written without gradient steps by",
+        made_by=_MADE.get(kind, "written without gradient steps by"),
         made_from={
             "d2l": "from a document" + (f" and {source['pairs']} questions about it" if source.get("pairs") else ""),
             "t2l": f'from the description "{source.get("description", "")}"',
             "multitask": f"on {source.get('trained_on')}",
+            "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
-        warning=_LEAK if kind == "d2l" else "",
+        warning=_LEAK if kind == "d2l" or any(part.get("kind") == "d2l" for part in source.get("parts", [])) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
         layers=f"{layers[0]} to {layers[-1]}" if len(layers) == layers[-1] - layers[0] + 1 else layers,
