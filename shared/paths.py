@@ -12,9 +12,10 @@ from pathlib import Path
 from shared.errors import HyperLoraError, InputError
 
 ADAPTERS_FILE = "adapters.json"
+EXPORT_FILE = "export.json"
 
 # One of these is in every directory that hyperlora writes, and nothing else may be deleted.
-_OURS = ("adapter_config.json", ADAPTERS_FILE)
+_OURS = ("adapter_config.json", ADAPTERS_FILE, EXPORT_FILE)
 # A config.json alone can be anybody's model: these keys are in those of hypernetworks and of training states.
 _OUR_KEYS = ({"kind", "hypernetwork"}, {"step", "training"})
 
@@ -92,3 +93,42 @@ def whole_directory(path: Path, *, force: bool = False, what: str = "adapter") -
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_file(path: Path, *, force: bool, magic: bytes) -> None:
+    """Refuse, before any work is done, an output file that must not be overwritten.
+
+    Args:
+        magic: what files of its kind begin with.
+
+    Raises:
+        InputError: the path exists and ``force`` is off, or it is something that ``force`` must not replace.
+    """
+    if not path.exists():
+        return
+    if not force:
+        raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
+    if path.is_dir() or path.read_bytes()[: len(magic)] != magic:
+        raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
+
+
+@contextmanager
+def whole_file(path: Path, *, force: bool, magic: bytes) -> Iterator[Path]:
+    """Yield a temporary file that takes the name ``path`` when the block ends without an error.
+
+    Raises:
+        InputError: as ``check_file``.
+        HyperLoraError: the disk is full or may not be written.
+    """
+    check_file(path, force=force, magic=magic)
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise HyperLoraError(
+            f"cannot write {path}: {error.strerror or error}", "check the disk's free space and permissions"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

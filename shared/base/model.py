@@ -250,15 +250,21 @@ def weights_digest(module: "nn.Module") -> str:
     return digest.hexdigest()
 
 
-def _embedded_path() -> Path | None:
-    """The embedded default as a safetensors directory; converted from GGUF on first use (about 20 s)."""
+def embedded_gguf() -> Path | None:
+    """The embedded default's GGUF file, ``None`` if it is not installed."""
     found = importlib.util.find_spec(EMBEDDED_PACKAGE)
     if found is None or not found.submodule_search_locations:
         return None
-    source = Path(next(iter(found.submodule_search_locations)))
-    gguf = source / EMBEDDED_FILE
-    if not gguf.exists():
+    gguf = Path(next(iter(found.submodule_search_locations))) / EMBEDDED_FILE
+    return gguf if gguf.exists() else None
+
+
+def _embedded_path() -> Path | None:
+    """The embedded default as a safetensors directory; converted from GGUF on first use (about 20 s)."""
+    gguf = embedded_gguf()
+    if gguf is None:
         return None
+    source = gguf.parent
     path = home() / "base" / f"smollm2-135m-instruct-{gguf.stat().st_size}"
     if path.exists():
         return path

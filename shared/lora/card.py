@@ -62,7 +62,10 @@ hyperlora ask PATH_OR_REPO_ID "QUESTION"
 ```
 """
 
-_TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora"}
+#: What an adapter is, and the Hub's word for it.
+TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lora", "combined": "combined-lora"}
+
+_MADE = {"multitask": "trained with", "combined": "combined by"}
 
 
 def _of_task(source: dict[str, Any]) -> str:
@@ -73,8 +76,8 @@ def _of_task(source: dict[str, Any]) -> str:
 
 
 def _made_by(kind: str, steps: int) -> str:
-    if kind == "multitask":
-        return "trained with"
+    if kind in _MADE:
+        return _MADE[kind]
     return f"written with {steps} gradient steps by" if steps else "written without gradient steps by"
 
 
@@ -116,7 +119,7 @@ def save_adapter(
     """Write an adapter directory with its card and provenance, whole or not at all.
 
     Args:
-        kind: ``d2l`` or ``t2l``, or ``multitask`` for one that was trained itself.
+        kind: ``d2l`` or ``t2l``, ``multitask`` for one that was trained itself, ``combined`` for one of several parts.
         source: what the adapter was made from, as it goes into ``provenance.json``.
         question_system: system message that questions to this adapter need, if it is not the template's own.
 
@@ -143,15 +146,16 @@ def save_adapter(
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
     card = _CARD.format(
         base=base.name_or_path,
-        kind=_TAGS[kind],
+        kind=TAGS[kind],
         title=title,
         made_by=_made_by(kind, source.get("gradient_steps", 0)),
         made_from={
             "d2l": "from a document" + (f" and {source['pairs']} questions about it" if source.get("pairs") else ""),
             "t2l": _of_task(source),
             "multitask": f"on {source.get('trained_on')}",
+            "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
-        warning=_LEAK if kind == "d2l" else "",
+        warning=_LEAK if kind == "d2l" or any(part.get("kind") == "d2l" for part in source.get("parts", [])) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
         layers=f"{layers[0]} to {layers[-1]}" if len(layers) == layers[-1] - layers[0] + 1 else layers,
