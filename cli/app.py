@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, check, compare, d2l, describe, export, hypernet, inspect, pull, push, t2l, train
+from cli.commands import (
+    ask,
+    chat,
+    check,
+    compare,
+    d2l,
+    describe,
+    export,
+    hypernet,
+    inspect,
+    pull,
+    push,
+    refine,
+    t2l,
+    train,
+)
 from cli.commands.eval import adapter, docqa, general, needles, tasks
 from cli.errors import handled
 
@@ -71,6 +86,7 @@ _COMMANDS = {
         "chat": chat.chat,
         "inspect": inspect.inspect,
         "check": check.check,
+        "refine": refine.refine,
         "export": export.export,
         "push": push.push,
         "pull": pull.pull,
