@@ -230,8 +230,8 @@ class D2LModel:
 
     @cached_property
     def anchors(self) -> list[Anchor]:
-        """Unrelated questions with the base's own replies; kept in ``HYPERLORA_HOME``."""
-        return anchors(self.base, system=self.config.question_system)
+        """Unrelated questions with the base's own replies: the checkpoint's, or made once for ``HYPERLORA_HOME``."""
+        return anchors(self.base, system=self.config.question_system, shipped=self.path)
 
     @cached_property
     def writer(self) -> QuestionWriter | None:

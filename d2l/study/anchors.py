@@ -19,27 +19,32 @@ from shared.training.packed import PlainPrompts, Prompt
 from shared.training.refine import Anchor
 
 FORMAT = 1
+#: In a hypernetwork's checkpoint directory, for the base model that it ships with.
+ANCHORS_FILE = "anchors.safetensors"
 #: Questions, tokens of the base's reply to each, and how many of the likeliest tokens are kept at each of those.
 NUMBER, REPLY_TOKENS, TOP_K = 240, 12, 16
 _BATCH = 32
 
 
-def anchors(base: BaseModel, *, system: str | None = None, root: Path | None = None) -> list[Anchor]:
+def anchors(
+    base: BaseModel, *, system: str | None = None, shipped: Path | None = None, root: Path | None = None
+) -> list[Anchor]:
     """Anchors of a base model, every other question with the request for a short answer.
 
     They are the same for every document: made once, then read from ``HYPERLORA_HOME``.
 
     Args:
         system: message that the questions are asked with.
+        shipped: a checkpoint directory that may hold them; used if they are this base model's own.
         root: folder of the kept anchors.
     """
     facts = [FORMAT, weights_digest(base.model), str(base.placement.dtype), system, NUMBER, REPLY_TOKENS, TOP_K]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     file = (root or home() / "anchors") / f"{digest[:32]}.safetensors"
-    found = _read(file)
+    found = (_read(shipped / ANCHORS_FILE, digest) if shipped else None) or _read(file, digest)
     if found is None:
         found = _made(base, system)
-        _keep(file, found)
+        _keep(file, digest, found)
     return found
 
 
@@ -64,13 +69,15 @@ def _made(base: BaseModel, system: str | None) -> list[Anchor]:
     return result
 
 
-def _read(file: Path) -> list[Anchor] | None:
-    """Kept anchors, ``None`` if there are none; a damaged file counts as absent."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read(file: Path, digest: str) -> list[Anchor] | None:
+    """Kept anchors, ``None`` if there are none or those of something else; a damaged file counts as absent."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        tensors = load_file(file)
+        with safe_open(file, framework="pt") as opened:
+            if (opened.metadata() or {}).get("digest") != digest:
+                return None
+            tensors = {name: opened.get_tensor(name) for name in ("lengths", "ids", "index", "log_probs")}
         lengths = tensors["lengths"].tolist()
         ids = iter(tensors["ids"].split([length for pair in lengths for length in pair]))
         answers = [answer for _, answer in lengths]
@@ -80,7 +87,7 @@ def _read(file: Path) -> list[Anchor] | None:
         return None
 
 
-def _keep(file: Path, found: list[Anchor]) -> None:
+def _keep(file: Path, digest: str, found: list[Anchor]) -> None:
     """Write anchors; a full disk or a read-only home only means that they will be made again."""
     from safetensors.torch import save_file
 
@@ -97,7 +104,7 @@ def _keep(file: Path, found: list[Anchor]) -> None:
     temporary = file.with_suffix(f".{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, metadata={"digest": digest})
         temporary.replace(file)
     except OSError:
         with suppress(OSError):

@@ -1,9 +1,11 @@
 """Anchors: the base's own replies, kept exactly."""
 
+import shutil
+
 import torch
 
 from d2l.study import anchors as anchors_module
-from d2l.study.anchors import anchors
+from d2l.study.anchors import ANCHORS_FILE, anchors
 from shared.training.packed import PlainPrompts
 
 
@@ -21,6 +23,12 @@ def test_anchors_are_the_bases_own_replies_and_made_once(tiny_base, tmp_path, mo
     assert [a.prompt for a in again] == [a.prompt for a in made]
     assert all(torch.equal(a.top.log_probs, b.top.log_probs) for a, b in zip(made, again, strict=True))
     (file,) = tmp_path.iterdir()
+    shipped = tmp_path / "checkpoint"
+    shipped.mkdir()
+    shutil.copy(file, shipped / ANCHORS_FILE)
+    assert [a.prompt for a in anchors(tiny_base, shipped=shipped, root=tmp_path / "none")] == [a.prompt for a in made]
+    monkeypatch.setattr(anchors_module, "_made", lambda base, system: [])
+    assert anchors(tiny_base, system="another", shipped=shipped, root=tmp_path / "none") == []  # not those of the file
     file.write_bytes(file.read_bytes()[:-8])
     monkeypatch.undo()
     monkeypatch.setattr(anchors_module, "NUMBER", 6)
