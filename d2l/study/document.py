@@ -15,6 +15,7 @@ from d2l.questions import QA, STUDY
 from d2l.reader import STDIN, DocumentText
 from d2l.study.pairs import KIND, drop_ambiguous
 from d2l.study.rows import prompt_batches
+from d2l.study.tables import table_pairs
 from d2l.study.windows import Window, cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
@@ -86,7 +87,10 @@ def write_pairs(
     """
     windows = cut_windows(text, title)
     samples = max(1, math.ceil(limit / PAIRS_PER_SAMPLE))
-    written = [cache.get(window, samples) if cache else None for window in windows]
+    # A row's cells are asked for by rule; the writer reads the rest.
+    written: list[list[QA] | None] = [table_pairs(window) or None for window in windows]
+    if cache:
+        written = [found or cache.get(window, samples) for found, window in zip(written, windows, strict=True)]
     missing = [index for index, pairs in enumerate(written) if pairs is None]
     if missing:
         made = writer.write([windows[index] for index in missing], samples=samples, on_progress=on_progress)
