@@ -20,7 +20,7 @@ _MAX_CELL = 100
 
 
 def table_pairs(window: Window) -> list[QA]:
-    """Pairs for the cells of a row that stands under a header, or for a record such as "Price: $3.49".
+    """Pairs for the cells of a row that stands under a header, or for records such as "Price: $3.49".
 
     Two wordings for each cell; none where the cells cannot be told apart.
     """
@@ -31,13 +31,13 @@ def table_pairs(window: Window) -> list[QA]:
             return []
         label, cells = row
         return [pair for name, value in cells for pair in _asked(name, label, value, place)]
-    record = _RECORD.match(window.text)
-    if not record or "\n" in window.text or not place:
+    records = [_RECORD.match(line) for line in window.text.split("\n")]
+    if not all(records) or not place:
         return []
     # The first line of a record, "Product: jam", is what the others are about.
     subject = _RECORD.match(place[0])
     label, place = (subject["value"], place[1:]) if subject else ("", place)
-    return _asked(record["name"].strip(), label, record["value"].strip(), place)
+    return [pair for line in records for pair in _asked(line["name"].strip(), label, line["value"].strip(), place)]
 
 
 def _places(window: Window) -> list[str]:
