@@ -6,7 +6,6 @@ from cli.progress import spinner
 
 if TYPE_CHECKING:
     from d2l.model import D2LModel
-    from d2l.questions import QA
     from shared.base.model import BaseModel
     from shared.lora.adapter import Adapter
 
@@ -41,15 +40,6 @@ def load_d2l(
     from d2l.model import D2LModel
 
     return D2LModel.from_pretrained(entry.path, loaded, entry.name)
-
-
-def written_pairs(model: "D2LModel", number: int, text: str) -> "list[QA]":
-    """Up to ``number`` pairs for each chunk of a text, by the hypernetwork's question writer or the base itself."""
-    from d2l.study.document import write_pairs
-    from d2l.study.writer import QuestionWriter
-
-    writer = model.writer or QuestionWriter(model.base)
-    return write_pairs(writer, text, number, len(model.chunk(text)))
 
 
 def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:

@@ -30,8 +30,8 @@ Study = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="Largest number of questions for each chunk that the document is studied with. Default: 8 if the "
-        "hypernetwork has a question writer, else none.",
+        help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
+        "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
     ),
 ]

@@ -12,7 +12,7 @@ from d2l.check import Fidelity, check, hold_back
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, question_messages
 from d2l.reader import DocumentText
-from d2l.study.document import answered_share, document_pairs
+from d2l.study.document import answered_share, document_pairs, title_of
 from d2l.study.rows import study_prompts
 from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
@@ -72,9 +72,7 @@ class InternalizeOptions:
         budget: cut the adapter to a largest size.
         scale: factor on the whole update.
         dtype: of the written factors.
-        study: largest number of pairs for each chunk that the question writer asks; ``None``: ``STUDY`` where the
-            hypernetwork came with a writer, else none; 0: none. A base without a trained writer writes from a few
-            examples in its prompt.
+        study: largest number of pairs for each chunk, see ``d2l.study.document.document_pairs``.
         questions: the user's own questions on the documents with their answers, studied beside those.
         refined: gradient steps on all these questions; ``None``: none.
         checked: hold a few written questions back and ask them at the end.
@@ -229,7 +227,14 @@ def internalize(
     # Too long ones are refused before the work.
     study_prompts(model.base, options.questions, system=model.config.question_system)
     for document in documents:
-        written += document_pairs(model, document, options.study, use_cache=use_cache, on_progress=told("asking"))
+        written += document_pairs(
+            model,
+            document.text,
+            options.study,
+            title=title_of(document),
+            use_cache=use_cache,
+            on_progress=told("asking"),
+        )
     studied, held_back = hold_back(written) if options.checked else (written, [])
     pairs = [*options.questions, *studied]
     cache = ChunkCache(model.cache_key()) if use_cache else None

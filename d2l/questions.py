@@ -8,8 +8,6 @@ from shared.jsonl import numbered_records
 
 SHORT_ANSWER = "Answer in a few words."
 
-#: Pairs that the question writer asks for each chunk, by default.
-STUDY = 8
 #: Ways to answer questions on a document that ``compare`` measures.
 APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refine")
 

@@ -8,7 +8,7 @@ from d2l.check import Fidelity, check, hold_back
 from d2l.model import D2LModel
 from d2l.questions import QA
 from d2l.reader import DocumentText
-from d2l.study.document import document_pairs
+from d2l.study.document import document_pairs, title_of
 from shared.errors import InputError
 from shared.lora.adapter import Adapter
 from shared.lora.weights import LoraWeights
@@ -72,7 +72,11 @@ def refine_adapter(
         InputError: no question.
     """
     base, system = model.base, model.config.question_system
-    written = [] if document is None else document_pairs(model, document, study)
+    written = (
+        []
+        if document is None
+        else document_pairs(model, document.text, study, title=title_of(document), use_cache=True)
+    )
     studied, held_back = hold_back(written)
     pairs = [*questions, *studied]
     if not pairs:

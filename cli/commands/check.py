@@ -65,11 +65,11 @@ def check(
     from d2l.check import check as run
     from d2l.check import hold_back
     from d2l.study.anchors import anchors
-    from d2l.study.document import document_pairs
+    from d2l.study.document import document_pairs, title_of
 
     if model is not None:
         with stages("ask"), spinner("asking"):
-            asked += hold_back(document_pairs(model, document, study))[1]
+            asked += hold_back(document_pairs(model, text, study, title=title_of(document), use_cache=True))[1]
     with stages("check"), spinner("checking"):
         found = run(
             bound,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -11,7 +10,7 @@ from pathlib import Path
 import torch
 
 from d2l.model import D2LModel
-from d2l.questions import QA, STUDY
+from d2l.questions import QA
 from d2l.reader import STDIN, DocumentText
 from d2l.study.pairs import KIND, drop_ambiguous
 from d2l.study.rows import prompt_batches
@@ -29,7 +28,9 @@ from shared.training.losses import logits_at
 from shared.training.packed import Prompt
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
-PAIRS_PER_SAMPLE = 10
+PAIRS_PER_SAMPLE = 8
+#: Pairs for each chunk by default, and how many of a document before they become fewer.
+FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 12, 24, 192
 CHECKED = 64
 
 
@@ -86,7 +87,7 @@ def write_pairs(
         on_progress: called with windows done and all of them.
     """
     windows = cut_windows(text, title)
-    samples = max(1, math.ceil(limit / PAIRS_PER_SAMPLE))
+    samples = max(1, limit // PAIRS_PER_SAMPLE)
     # A row's cells are asked for by rule; the writer reads the rest.
     written: list[list[QA] | None] = [table_pairs(window) or None for window in windows]
     if cache:
@@ -104,18 +105,32 @@ def write_pairs(
     return in_turn[: limit * num_chunks]
 
 
+def pairs_a_chunk(num_chunks: int) -> int:
+    """Pairs for each chunk where the user says nothing: short documents get more, since more wordings cost them little."""
+    return max(FEWEST_PAIRS, min(MOST_PAIRS, ALL_PAIRS // max(1, num_chunks)))
+
+
+def title_of(document: DocumentText) -> str | None:
+    """A document's title for its questions: the name of its file."""
+    return None if document.path == STDIN else Path(document.path).stem.replace("_", " ").replace("-", " ")
+
+
 def document_pairs(
     model: D2LModel,
-    document: DocumentText,
+    text: str,
     study: int | None = None,
     *,
-    use_cache: bool = True,
+    title: str | None = None,
+    use_cache: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[QA]:
-    """Questions that the writer asks about a document, with their answers.
+    """Questions about a document with their answers, by rule and by the writer that came with the hypernetwork.
 
     Args:
-        study, use_cache: as in ``d2l.generate``: ``InternalizeOptions`` and ``internalize``.
+        study: largest number of pairs for each chunk; 0 for none; ``None``: ``pairs_a_chunk`` where there is such a
+            writer, else none. With a number, a base without a trained writer writes from a few examples in its prompt.
+        title: context of each question.
+        use_cache: keep the pairs in ``HYPERLORA_HOME``, and use those of earlier runs.
 
     Raises:
         InputError: questions for a hypernetwork that cannot study.
@@ -124,13 +139,13 @@ def document_pairs(
         return []
     if not model.can_study:
         raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
-    writer = model.writer or QuestionWriter(model.base)
+    writer, num_chunks = model.writer or QuestionWriter(model.base), len(model.chunk(text))
     return write_pairs(
         writer,
-        document.text,
-        study or STUDY,
-        len(model.chunk(document.text)),
-        title=Path(document.path).stem.replace("_", " ").replace("-", " ") if document.path != STDIN else None,
+        text,
+        study or pairs_a_chunk(num_chunks),
+        num_chunks,
+        title=title,
         cache=PairCache(writer.identity) if use_cache else None,
         on_progress=on_progress,
     )

@@ -30,7 +30,9 @@ def table_pairs(window: Window) -> list[QA]:
         if row is None:
             return []
         label, cells = row
-        return [pair for name, value in cells for pair in _asked(name, label, value, place)]
+        asked = [_asked(name, label, value, place) for name, value in cells]
+        # Every column in one wording before any in the other.
+        return [pairs[(number + turn) % len(pairs)] for turn in (0, 1) for number, pairs in enumerate(asked)]
     records = [_RECORD.match(line) for line in window.text.split("\n")]
     if not all(records) or not place:
         return []

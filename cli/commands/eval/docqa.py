@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l, written_pairs
+from cli.loading import load_d2l
 from cli.progress import bar
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def docqa(
 
 def _pairs(model: "D2LModel", number: int, context: "Context") -> "Sequence[QA]":
     """What a context is studied with: what its data says, or what the writer asks about it."""
-    return context.study or (written_pairs(model, number, context.text) if number else ())
+    from d2l.study.document import document_pairs
+
+    return context.study or document_pairs(model, context.text, number)
 
 
 def _render(result: "DocQAResult") -> str:
