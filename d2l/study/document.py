@@ -106,7 +106,7 @@ def write_pairs(
 
 
 def pairs_a_chunk(num_chunks: int) -> int:
-    """Pairs for each chunk where the user says nothing: short documents get more, since more wordings cost them little."""
+    """Pairs for each chunk by default: more for short documents, where more wordings cost little."""
     return max(FEWEST_PAIRS, min(MOST_PAIRS, ALL_PAIRS // max(1, num_chunks)))
 
 

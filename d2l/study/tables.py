@@ -55,7 +55,7 @@ def _asked(column: str, label: str, value: str, places: list[str]) -> list[QA]:
     of = f" of {label}" if label else ""
     outer = f" in the {places[1]}" if len(places) > 1 else f" in {places[0]}" if places else ""
     questions = [f"What is the {name}{of}{outer}?"]
-    topic = places[0] if places else ""
+    topic = places[0] if len(places) > 1 else ""
     if re.fullmatch(r"[A-Za-z]+[^s]s", topic) and label:  # "Prices": what the columns "Last week", "This week" hold
         questions.append(f"What is the {topic[:-1].lower()}{of}{outer}, {name}?")
     else:
