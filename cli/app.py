@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, compare, d2l, describe, hypernet, inspect, pull, push, t2l, train
+from cli.commands import ask, chat, compare, d2l, describe, hypernet, inspect, pull, push, read, t2l, train
 from cli.commands.eval import adapter, docqa, general, needles, tasks
 from cli.errors import handled
 
@@ -69,6 +69,7 @@ _COMMANDS = {
         "describe": describe.describe,
         "ask": ask.ask,
         "chat": chat.chat,
+        "read": read.read,
         "inspect": inspect.inspect,
         "push": push.push,
         "pull": pull.pull,

@@ -1,6 +1,6 @@
 """The main job: documents in, a PEFT adapter directory out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         pairs: questions with answers that the documents were studied with.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
+        not_read: parts of the documents, and files, that are not in it.
     """
 
     tokens: int = 0
@@ -108,6 +109,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     pairs: int = 0
     pairs_answered: float | None = None
     changes: dict[str, list[str]] | None = None
+    not_read: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class DocumentAdapter:
     options: InternalizeOptions
     pairs: list[QA] = field(default_factory=list)
     pairs_answered: float | None = None
+    unread: list[str] = field(default_factory=list)
 
     @property
     def weights(self) -> LoraWeights:
@@ -142,9 +145,19 @@ class DocumentAdapter:
         path, lora, config = Path(path), self.lora, self.model.config
         names = [Path(document.path).name for document in self.documents]
         files = [
-            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
+            {
+                "name": name,
+                "sha256": d.sha256,
+                "pages": d.num_pages,
+                "characters": d.num_characters,
+                "reading": d.reading.to_dict(),
+            }
             for name, d in zip(names, self.documents, strict=True)
         ]
+        not_read = [
+            f"{name}: {part}" for name, d in zip(names, self.documents, strict=True) for part in d.reading.left_out
+        ]
+        not_read += [f"not read: {name}" for name in self.unread]
         changes = changed_files(path, files)
         written = save_adapter(
             path,
@@ -155,6 +168,7 @@ class DocumentAdapter:
             hypernetwork=self.model.name,
             source={
                 "files": files,
+                "not_read": not_read,
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
@@ -176,6 +190,7 @@ class DocumentAdapter:
             pairs=len(self.pairs),
             pairs_answered=self.pairs_answered,
             changes=changes,
+            not_read=not_read,
         )
 
 
@@ -185,6 +200,7 @@ def internalize(
     options: InternalizeOptions = InternalizeOptions(),
     *,
     use_cache: bool = False,
+    unread: Sequence[str] = (),
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> DocumentAdapter:
     """The adapter of one or more documents: a forward pass over them, and passes over questions about them.
@@ -192,6 +208,7 @@ def internalize(
     Args:
         use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
             runs that were cut short.
+        unread: names of files that could not be read, for the record.
         on_progress: called with a stage ("encoding", "asking", "studying"), what is done of it, and all of it.
 
     Raises:
@@ -230,7 +247,7 @@ def internalize(
     if pairs:
         prompts = study_prompts(model.base, pairs, system=model.config.question_system)
         share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
-    return DocumentAdapter(model, documents, lora, options, pairs, share)
+    return DocumentAdapter(model, documents, lora, options, pairs, share, list(unread))
 
 
 def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWriter | None, int]:
