@@ -38,10 +38,9 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours of terminal
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
-_LIKELY = (
-    "cp1252 cp1251 cp1250 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 koi8_r koi8_u cp866 cp437 cp850 mac_roman "
-    "cp932 euc_jp iso2022_jp gb18030 big5 cp949"
-).split()
+# The more common one first: several can fit a short text.
+_LATIN = "cp1252 cp1250 cp1254 cp1257 cp1258 mac_roman cp850 cp437".split()
+_OTHER = "cp1251 cp1253 cp1255 cp1256 koi8_r koi8_u cp866 cp932 gb18030 big5 cp949 euc_jp cp874".split()
 
 
 def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None, declared: str | None = None) -> str:
@@ -155,8 +154,23 @@ def _likely(data: bytes) -> str | None:
     """The encoding of a text by its statistics: good enough for a hint, not for reading by it."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:50_000], cp_isolation=_LIKELY).best()
-    return None if best is None else label(best.encoding)
+    sample = data[:50_000]
+    accents = re.findall(rb"[\x80-\xff]+", sample)
+    alone = sum(len(run) for run in accents if len(run) < 3)
+    known = _LATIN if 2 * alone > sum(map(len, accents)) else _OTHER  # in other scripts, words are full of them
+    if sum(map(len, accents)) < 8:  # too few for statistics
+        known = known[:1]
+    found = from_bytes(sample, cp_isolation=known)
+    best = found.best()
+    if best is None:
+        return None
+    equal = {
+        name
+        for match in found
+        if (match.chaos, match.coherence) == (best.chaos, best.coherence)
+        for name in match.could_be_from_charset
+    }
+    return label(min(equal & set(known), key=known.index, default=best.encoding))
 
 
 def _stray_control(text: str) -> re.Match[str] | None:
