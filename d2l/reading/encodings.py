@@ -164,13 +164,12 @@ def _likely(data: bytes) -> str | None:
     best = found.best()
     if best is None:
         return None
-    equal = {
-        name
-        for match in found
-        if (match.chaos, match.coherence) == (best.chaos, best.coherence)
-        for name in match.could_be_from_charset
-    }
-    return label(min(equal & set(known), key=known.index, default=best.encoding))
+    if known is not _LATIN:
+        return label(best.encoding)
+    # Texts of few accents are often the same, or as likely, in several.
+    equal = [m for m in found if (m.chaos, m.coherence) == (best.chaos, best.coherence)]
+    names = {name for match in equal for name in match.could_be_from_charset}
+    return label(next(name for name in (*known, best.encoding) if name in names))
 
 
 def _stray_control(text: str) -> re.Match[str] | None:

@@ -115,7 +115,7 @@ def xlsx(
         f'<numFmt numFmtId="{163 + i}" formatCode="{escape(code, {chr(34): "&quot;"})}"/>'
         for i, code in enumerate(formats, start=1)
     )
-    styles = "".join(f'<xf numFmtId="{163 + i}"/>' for i in range(1, len(formats) + 1))
+    styles = "".join(f'<xf numFmtId="{163 + i if i else 0}"/>' for i in range(len(formats) + 1))
     items = "".join(f"<si><t>{escape(text)}</t></si>" for text in strings)
     targets = [("worksheet", f"worksheets/sheet{i}.xml") for i in numbers]
     dates = '<workbookPr date1904="1"/>' if since_1904 else "<workbookPr/>"
@@ -127,7 +127,7 @@ def xlsx(
             "xl/_rels/workbook.xml.rels": relations(
                 *targets, ("styles", "styles.xml"), ("sharedStrings", "sharedStrings.xml")
             ),
-            "xl/styles.xml": f'<styleSheet {S}><numFmts>{codes}</numFmts><cellXfs><xf numFmtId="0"/>{styles}</cellXfs></styleSheet>',
+            "xl/styles.xml": f"<styleSheet {S}><numFmts>{codes}</numFmts><cellXfs>{styles}</cellXfs></styleSheet>",
             "xl/sharedStrings.xml": f"<sst {S}>{items}</sst>",
             **{
                 f"xl/worksheets/sheet{i}.xml": f"<worksheet {S}>{content}</worksheet>"
@@ -158,11 +158,12 @@ def epub(*pages: str) -> bytes:
         f'<item id="p{i}" href="p{i}.xhtml" media-type="application/xhtml+xml"/>' for i in range(len(pages))
     )
     spine = "".join(f'<itemref idref="p{i}"/>' for i in range(len(pages)))
+    root = '<rootfile full-path="book/content.opf"/>'
     head = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head>'
     return package(
         {
             "mimetype": "application/epub+zip",
-            "META-INF/container.xml": '<container><rootfiles><rootfile full-path="book/content.opf"/></rootfiles></container>',
+            "META-INF/container.xml": f"<container><rootfiles>{root}</rootfiles></container>",
             "book/content.opf": f"<package><manifest>{items}</manifest><spine>{spine}</spine></package>",
             **{f"book/p{i}.xhtml": f"{head}<body>{page}</body></html>" for i, page in enumerate(pages)},
         }

@@ -49,7 +49,11 @@ def test_tables_boxes_and_alternatives_in_their_place(tmp_path):
     table = f"<w:tbl><w:tr>{cell('Year')}{cell('Event')}</w:tr><w:tr>{cell('1832')}{cell('Opened')}</w:tr></w:tbl>"
     box = f"<w:txbxContent>{paragraph('boxed')}</w:txbxContent>"
     mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
-    both = f"<w:r><mc:AlternateContent {mc}><mc:Choice><w:drawing>{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+    new, old = (
+        f"<mc:Choice><w:drawing>{box}</w:drawing></mc:Choice>",
+        f"<mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>",
+    )
+    both = f"<w:r><mc:AlternateContent {mc}>{new}{old}</mc:AlternateContent></w:r>"
     sdt = f"<w:sdt><w:sdtContent>{paragraph('controlled')}</w:sdtContent></w:sdt>"
     body = paragraph("before") + table + paragraph("between") + paragraph(both) + sdt
     assert read(tmp_path, "a.docx", docx(body)).text == (
@@ -81,7 +85,8 @@ def test_numbers_of_lists(tmp_path):
 
 
 def test_notes_headers_charts_and_embedded_html(tmp_path):
-    notes = f'<w:footnotes {W}><w:footnote w:type="separator" w:id="0"/><w:footnote w:id="7">{paragraph("the note")}</w:footnote></w:footnotes>'
+    note = f'<w:footnote w:id="7">{paragraph("the note")}</w:footnote>'
+    notes = f'<w:footnotes {W}><w:footnote w:type="separator" w:id="0"/>{note}</w:footnotes>'
     chart = (
         f'<c:chartSpace xmlns:c="c" {A}><c:title><a:p><a:r><a:t>Sales</a:t></a:r></a:p></c:title><c:ser>'
         '<c:tx><c:pt idx="0"><c:v>Q1</c:v></c:pt></c:tx><c:cat><c:pt idx="0"><c:v>East</c:v></c:pt></c:cat>'
