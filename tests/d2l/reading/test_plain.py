@@ -14,7 +14,8 @@ PICTURE = base64.b64encode(bytes(range(256)) * 120).decode()
 
 def test_inline_pictures_are_left_out(tmp_path):
     lines = "\n".join(PICTURE[i : i + 76] for i in range(0, 7600, 76))
-    text = f"Before ![a quay](data:image/png;base64,{PICTURE}) after.\n\n[ref]: data:image/svg+xml;charset=utf8;base64,{PICTURE}\n\n<img src='data:image/jpeg;base64,{lines}'> end"
+    text = f"Before ![a quay](data:image/png;base64,{PICTURE}) after.\n\n"
+    text += f"[ref]: data:image/svg+xml;charset=utf8;base64,{PICTURE}\n\n<img src='data:image/jpeg;base64,{lines}'> end"
     document = read(tmp_path, "a.md", text)
     assert document.text == "Before ![a quay](data:) after.\n\n[ref]: data:\n\n<img src='data:'> end"
     assert document.reading.left_out == [LeftOut("picture", "written into the text in base64", 3)]

@@ -9,9 +9,11 @@ def table(*rows):
         return f"<a:tc><a:txBody>{text_body(text)}</a:txBody></a:tc>"
 
     body = "".join(f"<a:tr>{''.join(map(cell, row))}</a:tr>" for row in rows)
-    return (
-        f"<p:graphicFrame><a:graphic><a:graphicData><a:tbl>{body}</a:tbl></a:graphicData></a:graphic></p:graphicFrame>"
-    )
+    return frame(f"<a:tbl>{body}</a:tbl>")
+
+
+def frame(content):
+    return f"<p:graphicFrame><a:graphic><a:graphicData>{content}</a:graphicData></a:graphic></p:graphicFrame>"
 
 
 def test_shapes_tables_and_groups_stay_in_their_order(tmp_path):
@@ -29,7 +31,8 @@ def test_shapes_tables_and_groups_stay_in_their_order(tmp_path):
 def test_notes_numbers_and_hidden_shapes(tmp_path):
     numbered = shape("first", "second", properties='<a:buAutoNum type="arabicParenR"/>')
     hidden = shape("no").replace('name="x"', 'name="x" hidden="1"')
-    notes = f"<p:notes {P}><p:cSld><p:spTree>{shape('7', placeholder='sldNum')}{shape('say this', placeholder='body')}</p:spTree></p:cSld></p:notes>"
+    spoken = shape("7", placeholder="sldNum") + shape("say this", placeholder="body")
+    notes = f"<p:notes {P}><p:cSld><p:spTree>{spoken}</p:spTree></p:cSld></p:notes>"
     slide = numbered + hidden + shape("12", placeholder="sldNum")
     data = pptx(slide, parts={"notes.xml": ("notesSlide", notes)})
     document = read(tmp_path, "a.pptx", data)
@@ -38,13 +41,16 @@ def test_notes_numbers_and_hidden_shapes(tmp_path):
 
 
 def test_charts_and_diagrams(tmp_path):
-    series = (
-        '<c:ser><c:tx><c:pt idx="0"><c:v>{}</c:v></c:pt></c:tx><c:cat><c:pt idx="0"><c:v>East</c:v></c:pt><c:pt idx="1">'
-        '<c:v>West</c:v></c:pt></c:cat><c:val><c:pt idx="0"><c:v>{}</c:v></c:pt><c:pt idx="1"><c:v>{}</c:v></c:pt></c:val></c:ser>'
-    )
-    chart = f'<c:chartSpace xmlns:c="c" {A}>{series.format("Q1", 1, 2)}{series.format("Q2", 3, 4)}</c:chartSpace>'
-    diagram = f'<d:data xmlns:d="d" {A}><d:pt><d:t>{text_body("plan")}</d:t></d:pt><d:pt><d:t>{text_body("do")}</d:t></d:pt></d:data>'
-    frame = "<p:graphicFrame><a:graphic><a:graphicData>{}</a:graphicData></a:graphic></p:graphicFrame>"
-    slide = frame.format('<c:chart xmlns:c="c" r:id="r1"/>') + frame.format('<d:relIds xmlns:d="d" r:dm="r2"/>')
+    def points(kind, *values):
+        inner = "".join(f'<c:pt idx="{i}"><c:v>{value}</c:v></c:pt>' for i, value in enumerate(values))
+        return f"<c:{kind}>{inner}</c:{kind}>"
+
+    def series(name, *values):
+        return f"<c:ser>{points('tx', name)}{points('cat', 'East', 'West')}{points('val', *values)}</c:ser>"
+
+    chart = f'<c:chartSpace xmlns:c="c" {A}>{series("Q1", 1, 2)}{series("Q2", 3, 4)}</c:chartSpace>'
+    texts = "".join(f"<d:pt><d:t>{text_body(text)}</d:t></d:pt>" for text in ("plan", "do"))
+    diagram = f'<d:data xmlns:d="d" {A}>{texts}</d:data>'
+    slide = frame('<c:chart xmlns:c="c" r:id="r1"/>') + frame('<d:relIds xmlns:d="d" r:dm="r2"/>')
     data = pptx(slide, parts={"chart.xml": ("chart", chart), "data.xml": ("diagramData", diagram)})
     assert read(tmp_path, "a.pptx", data).text == "| Q1 | Q2\nEast | 1 | 3\nWest | 2 | 4\n\nplan\ndo"
