@@ -10,7 +10,9 @@ from typing import Any
 
 from shared.errors import HyperLoraError, InputError
 
-MEMORY = 2 << 30
+MEMORY = 1 << 30
+MEMORY_PER_BYTE = 16
+MOST_MEMORY = 4 << 30
 SECONDS = 15
 SECONDS_PER_MB = 10
 OCR_SECONDS = 1800
@@ -33,7 +35,8 @@ def read_in_child(data: bytes, name: str, request: dict[str, Any]) -> dict[str, 
         HyperLoraError: the child cannot be started.
     """
     seconds = OCR_SECONDS if request.get("ocr") else SECONDS + SECONDS_PER_MB * len(data) / 1e6
-    header = json.dumps({**request, "name": name, "memory": MEMORY, "seconds": seconds}).encode()
+    memory = min(MOST_MEMORY, MEMORY + MEMORY_PER_BYTE * len(data))
+    header = json.dumps({**request, "name": name, "memory": memory, "seconds": seconds}).encode()
     path = [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)]
     with tempfile.TemporaryDirectory(prefix="hyperlora-") as private:  # mode 0700
         environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ}
@@ -56,7 +59,7 @@ def read_in_child(data: bytes, name: str, request: dict[str, Any]) -> dict[str, 
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        raise _death(done, name, seconds) from None
+        raise _death(done, name, memory, seconds) from None
     if "error" in answer:
         raise InputError(*answer["error"])
     return answer
@@ -68,16 +71,18 @@ def _too_long(name: str, seconds: float) -> InputError:
     )
 
 
-def _death(done: "subprocess.CompletedProcess[bytes]", name: str, seconds: float) -> InputError:
+def _death(done: "subprocess.CompletedProcess[bytes]", name: str, memory: int, seconds: float) -> InputError:
     """The error for a child that did not answer."""
     complaint = done.stderr[-2000:]
     if -done.returncode == 24:  # SIGXCPU
         return _too_long(name, seconds)
     if b"memory" in complaint or b"MemoryError" in complaint or -done.returncode == 9:
-        return too_much_memory(name)
+        return too_much_memory(name, memory)
     return InputError(f"{name} breaks the program that reads it", "it is damaged, or made to: save it again")
 
 
-def too_much_memory(name: str) -> InputError:
+def too_much_memory(name: str, memory: int) -> InputError:
     """The error for a document that unpacks to more than the limit."""
-    return InputError(f"reading {name} takes over {MEMORY >> 30} GB of memory", "split it, or leave out its pictures")
+    return InputError(
+        f"reading {name} takes over {memory / (1 << 30):.1f} GB of memory", "split it, or leave out its pictures"
+    )

@@ -12,8 +12,9 @@ def main() -> None:
     answer_file = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what libraries print is no answer
     request = json.loads(sys.stdin.buffer.readline())
-    limit(request.pop("memory"), request.pop("seconds"))
-    answer = _answer(sys.stdin.buffer, request)
+    memory = request.pop("memory")
+    limit(memory, request.pop("seconds"))
+    answer = _answer(sys.stdin.buffer, request, memory)
     answer_file.write(json.dumps(answer).encode())
     answer_file.close()
     os._exit(0)  # threads of libraries that were interrupted have nothing to say any more
@@ -36,7 +37,7 @@ def limit(memory: int, seconds: float) -> None:
             resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _answer(source: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(source: BinaryIO, request: dict[str, Any], memory: int) -> dict[str, Any]:
     from d2l.reading.child import too_much_memory
     from d2l.reading.formats import extract
     from d2l.reading.kinds import damaged, encrypted
@@ -49,7 +50,7 @@ def _answer(source: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
     except HyperLoraError as error:
         return {"error": [error.message, error.hint]}
     except MemoryError:
-        error = too_much_memory(name)
+        error = too_much_memory(name, memory)
     except BaseException as failure:  # a panic of Rust code is no Exception
         if os.environ.get("HYPERLORA_DEBUG") == "1":
             import traceback
@@ -59,5 +60,5 @@ def _answer(source: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
         if "password" in complaint or "security" in complaint:
             error = encrypted(name)
         else:
-            error = too_much_memory(name) if "memory" in complaint else damaged(name, mime_type)
+            error = too_much_memory(name, memory) if "memory" in complaint else damaged(name, mime_type)
     return {"error": [error.message, error.hint]}

@@ -44,15 +44,20 @@ def relations(*targets: tuple[str, str]) -> str:
     )
 
 
-def docx(body: str, parts: dict[str, tuple[str, str | bytes]] | None = None) -> bytes:
-    """A document with that XML in its body, and parts by name: (kind of relation, content)."""
+def docx(
+    body: str, parts: dict[str, tuple[str, str | bytes]] | None = None, related: tuple[tuple[str, str], ...] = ()
+) -> bytes:
+    """A document with that XML in its body, and parts by name: (kind of relation, content).
+
+    ``related`` are (kind, name) of parts that are not in it.
+    """
     parts = parts or {}
     return package(
         {
             "[Content_Types].xml": _TYPES,
             "_rels/.rels": relations(("officeDocument", "word/document.xml")),
             "word/document.xml": f"<w:document {W}><w:body>{body}</w:body></w:document>",
-            "word/_rels/document.xml.rels": relations(*[(kind, name) for name, (kind, _) in parts.items()]),
+            "word/_rels/document.xml.rels": relations(*[(kind, name) for name, (kind, _) in parts.items()], *related),
             **{f"word/{name}": content for name, (_, content) in parts.items()},
         }
     )

@@ -49,10 +49,8 @@ def test_tables_boxes_and_alternatives_in_their_place(tmp_path):
     table = f"<w:tbl><w:tr>{cell('Year')}{cell('Event')}</w:tr><w:tr>{cell('1832')}{cell('Opened')}</w:tr></w:tbl>"
     box = f"<w:txbxContent>{paragraph('boxed')}</w:txbxContent>"
     mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
-    new, old = (
-        f"<mc:Choice><w:drawing>{box}</w:drawing></mc:Choice>",
-        f"<mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>",
-    )
+    new = f"<mc:Choice><w:drawing>{box}</w:drawing></mc:Choice>"
+    old = f"<mc:Fallback><w:pict>{box}</w:pict></mc:Fallback>"
     both = f"<w:r><mc:AlternateContent {mc}>{new}{old}</mc:AlternateContent></w:r>"
     sdt = f"<w:sdt><w:sdtContent>{paragraph('controlled')}</w:sdtContent></w:sdt>"
     body = paragraph("before") + table + paragraph("between") + paragraph(both) + sdt

@@ -99,7 +99,8 @@ def test_a_stray_cell_costs_nothing(tmp_path):
 def test_hidden_sheets_rows_and_columns_are_named(tmp_path):
     hidden = (
         '<cols><col min="2" max="2" hidden="1"/></cols><sheetData>'
-        '<row r="1"><c r="A1"><v>1</v></c><c r="B1"><v>2</v></c></row><row r="2" hidden="1"><c r="A2"><v>3</v></c></row></sheetData>'
+        '<row r="1"><c r="A1"><v>1</v></c><c r="B1"><v>2</v></c></row>'
+        '<row r="2" hidden="1"><c r="A2"><v>3</v></c></row></sheetData>'
     )
     sheets = {
         "Open": rows(["here"]),
