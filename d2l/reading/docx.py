@@ -1,10 +1,11 @@
 """DOCX -> the text that Word shows, in its order: body, tables, boxes, lists' numbers, notes, headers and footers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element
 
 from d2l.reading.drawings import chart_text, diagram_text
 from d2l.reading.html import join_cells, superscript
+from d2l.reading.kinds import kind_of
 from d2l.reading.package import Package, Relation, attribute, child, is_on, tag
 from d2l.reading.report import Reading
 from d2l.reading.wordlists import Lists
@@ -16,26 +17,29 @@ _SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "t
 _MATHS = {"f": "{num}/{den}", "sSup": "{e}^{sup}", "sSub": "{e}_{sub}", "rad": "√({e})"}
 
 
-def docx_text(data: bytes, reading: Reading) -> str:
+def docx_text(data: bytes, reading: Reading, extract: Callable[..., tuple[str, Reading]]) -> str:
     """The visible text of a document.
+
+    Args:
+        extract: ``formats.extract``, for documents of other formats inside.
 
     Raises:
         Exception: no document, or a damaged one.
     """
     package = Package(data)
     main = package.main_part()
-    document = _Document(package, main, reading)
+    document = _Document(package, main, reading, extract)
     body = document.blocks(_required(child(package.xml(main), "body")))
     around: dict[str, list[str]] = {"header": [], "footer": []}
     for kind, texts in around.items():
         for part in package.related(main, kind):
-            text = _Document(package, part, reading, document).blocks(package.xml(part))
+            text = _Document(package, part, reading, extract, document).blocks(package.xml(part))
             if text and text not in texts:  # the same one on first, even and other pages
                 texts.append(text)
     notes = []
     for kind in ("footnotes", "endnotes"):
         for part in package.related(main, kind):
-            notes.append(_Document(package, part, reading, document).note_texts(kind, package.xml(part)))
+            notes.append(_Document(package, part, reading, extract, document).note_texts(kind, package.xml(part)))
     for part in package.related(main, "comments"):
         reading.leave_out("comment", "comments are not part of the text", count=len(package.xml(part)))
     pictures = sum(relation.kind == "image" for relation in package.relations(main).values())
@@ -52,8 +56,15 @@ def _required(element: Element | None) -> Element:
 class _Document:
     """One part of a document, with the styles and lists of all."""
 
-    def __init__(self, package: Package, part: str, reading: Reading, whole: "_Document | None" = None) -> None:
-        self.package, self.reading = package, reading
+    def __init__(
+        self,
+        package: Package,
+        part: str,
+        reading: Reading,
+        extract: Callable[..., tuple[str, Reading]],
+        whole: "_Document | None" = None,
+    ) -> None:
+        self.package, self.reading, self.extract = package, reading, extract
         self.relations: dict[str, Relation] = package.relations(part)
         self.style = ""  # of the paragraph that is read
         if whole is None:
@@ -113,12 +124,9 @@ class _Document:
 
     def _chunk(self, relation: str) -> str:
         """A document of another format that Word shows in place."""
-        from d2l.reading.formats import extract
-        from d2l.reading.kinds import kind_of
-
         part = self.relations[relation].target
         data = self.package.read(part)
-        text, _ = extract(data, name=part, mime_type=kind_of(part, data) or "", depth=1)
+        text, _ = self.extract(data, name=part, mime_type=kind_of(part, data) or "", depth=1)
         return text
 
     def _inline(self, parent: Element) -> str:

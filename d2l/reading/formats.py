@@ -41,7 +41,7 @@ def extract(
     if mime_type == kinds.DOCX:
         from d2l.reading.docx import docx_text
 
-        return docx_text(data, reading), reading
+        return docx_text(data, reading, extract), reading
     if mime_type == kinds.PPTX:
         from d2l.reading.pptx import pptx_text
 
@@ -57,7 +57,7 @@ def extract(
     if mime_type == kinds.EML:
         from d2l.reading.mail import mail_text
 
-        return mail_text(data, name, reading, encoding, depth), reading
+        return mail_text(data, name, reading, extract, encoding, depth), reading
     if mime_type == kinds.PDF:
         from d2l.reading.pdf import pdf_text
 

@@ -1,6 +1,7 @@
 """E-mail -> its heads, the body, and the attachments that can be read, one below the other."""
 
 import re
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.errors import (
     CloseBoundaryNotFoundDefect,
@@ -31,10 +32,18 @@ _DAMAGE = (
 )
 
 
-def mail_text(data: bytes, name: str, reading: Reading, encoding: str | None = None, depth: int = 0) -> str:
+def mail_text(
+    data: bytes,
+    name: str,
+    reading: Reading,
+    extract: Callable[..., tuple[str, Reading]],
+    encoding: str | None = None,
+    depth: int = 0,
+) -> str:
     """The text of a message.
 
     Args:
+        extract: ``formats.extract``, for the attachments.
         encoding: of parts that declare none.
         depth: how many messages this one is attached in.
 
@@ -45,12 +54,19 @@ def mail_text(data: bytes, name: str, reading: Reading, encoding: str | None = N
     message = message_from_bytes(data, policy=policy.default)
     if not message.keys():
         raise ValueError("no message")
-    return _Message(name, reading, encoding, depth).text(message)
+    return _Message(name, reading, extract, encoding, depth).text(message)
 
 
 class _Message:
-    def __init__(self, name: str, reading: Reading, encoding: str | None, depth: int) -> None:
-        self.name, self.reading, self.encoding, self.depth = name, reading, encoding, depth
+    def __init__(
+        self,
+        name: str,
+        reading: Reading,
+        extract: Callable[..., tuple[str, Reading]],
+        encoding: str | None,
+        depth: int,
+    ) -> None:
+        self.name, self.reading, self.extract, self.encoding, self.depth = name, reading, extract, encoding, depth
 
     def text(self, message: EmailMessage) -> str:
         heads = [f"{head}: {' '.join(str(message[head]).split())}" for head in _HEADS if message[head]]
@@ -94,8 +110,6 @@ class _Message:
         return text.strip()
 
     def _attachment(self, part: EmailMessage, kind: str) -> list[str]:
-        from d2l.reading.formats import extract
-
         name = part.get_filename() or f"without a name ({kind})"
         if kind == "message/rfc822":
             inner = part.get_payload()[0]
@@ -111,7 +125,7 @@ class _Message:
             self.reading.leave_out("attachment", "its format is not read", name)
             return []
         try:
-            text, inner = extract(data, name=name, mime_type=kind, encoding=self.encoding, depth=self.depth + 1)
+            text, inner = self.extract(data, name=name, mime_type=kind, encoding=self.encoding, depth=self.depth + 1)
         except MemoryError:
             raise
         except InputError as error:
