@@ -200,7 +200,8 @@ def _unmarked(data: bytes) -> str | None:
     high bytes that a script has.
     """
     sample = data[:200_000]
-    if not _CONTROL_BYTE.search(sample) or len(sample.translate(None, _PRINTABLE)) < 0.15 * len(sample):
+    # Half of such a text's bytes are no ASCII, and of a few bytes nothing can be told.
+    if len(data) < 8 or not _CONTROL_BYTE.search(sample) or len(sample.translate(None, _PRINTABLE)) < 0.3 * len(sample):
         return None
     found = []
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):

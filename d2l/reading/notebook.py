@@ -23,7 +23,7 @@ def notebook_text(text: str, reading: Reading) -> str:
     reading.count("cells", len(cells))
     parts: list[str] = []
     for cell in cells:
-        parts.append(_joined(cell.get("source", cell.get("input", ""))))
+        parts.append(_joined(cell["input"] if "input" in cell else cell["source"]))
         parts += [_output(output, reading) for output in cell.get("outputs") or []]
         pictures = sum(len(bundle) for bundle in (cell.get("attachments") or {}).values())
         reading.leave_out("picture", "pictures are not read", count=pictures)

@@ -5,6 +5,7 @@ import re
 
 from d2l.reading.encodings import decode
 from d2l.reading.html import join_cells
+from d2l.reading.kinds import damaged
 from d2l.reading.report import Reading
 
 _ENTITY_XML = re.compile(r"application/(docbook\+xml|x-fictionbook\+xml|x-jats\+xml)$")
@@ -24,6 +25,8 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     """
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig, extract_bytes_sync
 
+    if mime_type == "application/rtf" and not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
+        raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
     if _ENTITY_XML.match(mime_type):
         data = _protect_entities(decode(data, name, reading)).encode()
     # Plain output: markdown output escapes characters and leaves out repeated headings and speaker notes. No cache: it

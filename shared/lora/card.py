@@ -155,5 +155,5 @@ def save_adapter(
 
 def _not_read(entries: list[str]) -> str:
     """What of the source is not in the weights. Names come from strangers' files: they are shown as they are."""
-    lines = "".join(f"- `{entry.replace('`', '')}`\n" for entry in entries)
+    lines = "".join(f"- `{' '.join(entry.replace('`', '').split())}`\n" for entry in entries)
     return f"Of its source, this was left out:\n\n{lines}\n" if lines else ""
