@@ -96,7 +96,7 @@ def d2l(
         read = read_documents(
             files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
         )
-    report(read)
+    report(read, losses_only=True)
     find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize

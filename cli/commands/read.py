@@ -47,12 +47,17 @@ def read(
     output.result(text, {"documents": data, "skipped": read_.skipped, "bad": read_.bad})
 
 
-def report(read_: "Documents") -> None:
-    """Say on stderr what was read and what was not."""
+def report(read_: "Documents", *, losses_only: bool = False) -> None:
+    """Say on stderr what was read and what was not.
+
+    Args:
+        losses_only: nothing about documents that were read whole, as UTF-8 where they are text.
+    """
     for document in read_.documents:
         name = "standard input" if document.path == "-" else Path(document.path).name
         said, *left_out = document.reading.lines()
-        output.note(f"{name}: {said}")
+        if not losses_only or left_out or document.reading.encoding_from not in (None, "UTF-8"):
+            output.note(f"{name}: {said}")
         for line in left_out:
             output.warning(f"{name}: {line}")
     if read_.skipped:
