@@ -49,6 +49,17 @@ MaxBytes = Annotated[
     str | None,
     typer.Option(help="Lower the rank until the weights fit, e.g. 50MB.", show_default=False),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        help="Of text and HTML files, e.g. windows-1251. Default: what they declare, else UTF-8.", show_default=False
+    ),
+]
+Ocr = Annotated[
+    bool, typer.Option("--ocr", help="Recognise the text of scanned PDF pages; needs Tesseract's language data.")
+]
+OcrLanguage = Annotated[str, typer.Option(help="What scanned pages are written in, as Tesseract calls it.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy.")]
 TopP = Annotated[float, typer.Option(help="Sample from the most likely tokens with this total probability.")]
 TopK = Annotated[int, typer.Option(min=0, help="Sample from this many most likely tokens; 0 is all.")]

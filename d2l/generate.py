@@ -1,6 +1,6 @@
 """The main job: documents in, a PEFT adapter directory out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
+        not_read: parts of the documents, and files, that are not in it.
     """
 
     tokens: int = 0
@@ -115,6 +116,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     pairs_answered: float | None = None
     fidelity: Fidelity | None = None
     changes: dict[str, list[str]] | None = None
+    not_read: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class DocumentAdapter:
     pairs: list[QA] = field(default_factory=list)
     held_back: list[QA] = field(default_factory=list)
     pairs_answered: float | None = None
+    unread: list[str] = field(default_factory=list)
     fidelity: Fidelity | None = None
 
     @property
@@ -156,9 +159,19 @@ class DocumentAdapter:
         path, lora, config = Path(path), self.lora, self.model.config
         names = [Path(document.path).name for document in self.documents]
         files = [
-            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
+            {
+                "name": name,
+                "sha256": d.sha256,
+                "pages": d.num_pages,
+                "characters": d.num_characters,
+                "reading": d.reading.to_dict(),
+            }
             for name, d in zip(names, self.documents, strict=True)
         ]
+        not_read = [
+            f"{name}: {part}" for name, d in zip(names, self.documents, strict=True) for part in d.reading.left_out
+        ]
+        not_read += [f"not read: {name}" for name in self.unread]
         changes = changed_files(path, files)
         written = save_adapter(
             path,
@@ -169,6 +182,7 @@ class DocumentAdapter:
             hypernetwork=self.model.name,
             source={
                 "files": files,
+                "not_read": not_read,
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
@@ -194,6 +208,7 @@ class DocumentAdapter:
             pairs_answered=self.pairs_answered,
             fidelity=self.fidelity,
             changes=changes,
+            not_read=not_read,
         )
 
 
@@ -203,6 +218,7 @@ def internalize(
     options: InternalizeOptions = InternalizeOptions(),
     *,
     use_cache: bool = False,
+    unread: Sequence[str] = (),
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> DocumentAdapter:
     """The adapter of one or more documents: a forward pass over them, and passes over questions about them.
@@ -210,6 +226,7 @@ def internalize(
     Args:
         use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
             runs that were cut short.
+        unread: names of files that could not be read, for the record.
         on_progress: called with a stage ("asking", "encoding", "studying", "refining", "checking"), what is done of
             it, and all of it.
 
@@ -251,7 +268,7 @@ def internalize(
     )
     if cache:
         cache.prune()
-    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back)
+    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread))
     if not pairs:
         return adapter
     system, report = model.config.question_system, told("checking")

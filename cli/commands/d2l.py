@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
+from cli.commands.read import report
 from cli.fidelity import tell_fidelity
 from cli.loading import load_d2l
-from cli.progress import spinner, staged_bar
+from cli.progress import bar, spinner, staged_bar
 
 if TYPE_CHECKING:
     from d2l.generate import WrittenDocumentAdapter
@@ -49,6 +50,10 @@ def d2l(
     max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
+    encoding: options.Encoding = None,
+    ocr: options.Ocr = False,
+    ocr_language: options.OcrLanguage = "eng",
+    skip_bad: options.SkipBad = False,
     force: options.Force = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
@@ -66,7 +71,7 @@ def d2l(
     Example: hyperlora d2l brief.pdf -o brief-adapter
     """
     from d2l.questions import read_questions
-    from d2l.reader import expand_paths, read_document
+    from d2l.reader import read_documents
     from shared.base.device import dtype_name
     from shared.errors import InputError
     from shared.hypernetwork.registry import find_hypernetwork
@@ -85,8 +90,11 @@ def d2l(
         raise InputError(f"{show_questions} already exists", "use --force to replace it")
     if show_questions is not None and not show_questions.parent.is_dir():
         raise InputError(f"{show_questions.parent} is no folder", "create it first")
-    with stages("read"), spinner("reading"):
-        documents = [read_document(path) for path in expand_paths(files)]
+    with stages("read"), bar("reading") as move:
+        read = read_documents(
+            files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
+        )
+    report(read, losses_only=True)
     find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
@@ -105,7 +113,7 @@ def d2l(
         checked=check,
     )
     with stages("generate"), staged_bar() as move:
-        adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
+        adapter = internalize(model, read.documents, how, use_cache=use_cache, unread=read.unread, on_progress=move)
     if (model.writer if how.study is None else how.study) and not adapter.pairs:
         output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
