@@ -1,13 +1,13 @@
 """JSON Lines files of records."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from shared.errors import HyperLoraError, InputError
+from shared.work_folder import whole_file
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -25,13 +25,11 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> None:
     Raises:
         HyperLoraError: the disk is full or may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     try:
-        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(path)
+        with whole_file(path) as new:
+            new.write_text("".join(lines), encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HyperLoraError(
             f"cannot write {path}: {error.strerror or error}", "check the folder and its disk"
         ) from error
