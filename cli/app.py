@@ -3,6 +3,12 @@
 import os
 from typing import Annotated
 
+if __name__ == "__main__":  # accelerate launch -m cli.app train ...; before the slower imports
+    from cli.process import end_at_once, open_streams
+
+    end_at_once()
+    open_streams()
+
 import typer
 
 from cli.commands import ask, chat, compare, d2l, describe, hypernet, inspect, pull, push, t2l, train
@@ -91,5 +97,5 @@ evaluate.command("niah", hidden=True)(handled(needles.needles))  # its name unti
 app.add_typer(evaluate, name="eval")
 app.add_typer(hypernets, name="hypernet")
 
-if __name__ == "__main__":  # accelerate launch -m cli.app train ...
+if __name__ == "__main__":
     app()

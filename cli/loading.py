@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cli import output
 from cli.progress import spinner
 
 if TYPE_CHECKING:
@@ -62,10 +63,13 @@ def load_adapter(path: str) -> "Adapter":
     """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
     from pathlib import Path
 
-    from shared.hub import is_repo_id, pull_snapshot
-    from shared.lora.adapter import read_adapter
+    from shared.hub import is_repo_id
+    from shared.lora.adapter import is_zero, pull_adapter, read_adapter
 
     local = Path(path)
     if not local.exists() and is_repo_id(path):
-        local = pull_snapshot(path)
-    return read_adapter(local)
+        local = pull_adapter(path)
+    adapter = read_adapter(local)
+    if is_zero(adapter.weights):
+        output.warning(output.ZERO_ADAPTER)
+    return adapter

@@ -15,8 +15,8 @@ from shared.work_folder import NEW, exchange, exchange_back, is_inside_work, rem
 ADAPTERS_FILE = "adapters.json"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
-_NETWORK_FILES = (
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
+NETWORK_FILES = (
     "config.json",
     "model.safetensors",
     "model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
@@ -117,12 +117,12 @@ def _batch_names(path: Path) -> set[str] | None:
 def _own_patterns(path: Path) -> tuple[str, ...]:
     """What a directory of its kind holds, nothing if it is of no kind of ours."""
     if (path / "adapter_config.json").exists():
-        return _ADAPTER_FILES
+        return ADAPTER_FILES
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ()
-    return _NETWORK_FILES if isinstance(config, dict) and any(keys <= set(config) for keys in _OUR_KEYS) else ()
+    return NETWORK_FILES if isinstance(config, dict) and any(keys <= set(config) for keys in _OUR_KEYS) else ()
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

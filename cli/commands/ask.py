@@ -77,14 +77,14 @@ def ask(
         full = [*messages[:-1], {"role": "user", "content": f"{document.text}\n\n{question}"}]
         answers["context"] = reply(full, False)
     if stream:
-        print()
+        output.write("")
         return
     if compare and not json:
         names = {"base": "base model", "adapter": "with adapter", "context": "document in prompt"}
-        print(output.columns({names[name]: text for name, text in answers.items()}))
+        output.write(output.columns({names[name]: text for name, text in answers.items()}))
         return
     output.result(answers["adapter"], {"question": question, "adapter": adapter, "answers": answers})
 
 
 def _show(text: str) -> None:
-    print(text, end="", flush=True)
+    output.write(text, end="")

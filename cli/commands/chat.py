@@ -53,6 +53,6 @@ def chat(
                 messages = list(first)
             elif text:
                 messages.append({"role": "user", "content": text})
-                reply = answer(loaded, messages, config, lambda piece: print(piece, end="", flush=True))
-                print()
+                reply = answer(loaded, messages, config, lambda piece: output.write(piece, end=""))
+                output.write("")
                 messages.append({"role": "assistant", "content": reply})

@@ -113,7 +113,7 @@ def d2l(
             write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.pairs])
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
-    output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "YOUR QUESTION", "--compare")
 
 
 def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:

@@ -158,7 +158,7 @@ def _write(
     output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
     _report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
-    output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
 
 
 def _check_arguments(
@@ -267,4 +267,4 @@ def _report_batch(result: "WrittenBatch") -> None:
             f"within): {names}: test these adapters before you rely on them"
         )
     output.result("\n".join(entry.adapter for entry in result.adapters), result)
-    output.next_step(f'hyperlora ask {result.adapters[0].adapter} "AN INPUT OF YOUR TASK" --compare')
+    output.next_step("hyperlora", "ask", result.adapters[0].adapter, "AN INPUT OF YOUR TASK", "--compare")

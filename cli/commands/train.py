@@ -71,17 +71,17 @@ def train(
     if kind == "writer":
         from d2l.study.writer import WRITER_FILE, save_writer
 
-        made, use = WRITER_FILE, "copy {} beside a document hypernetwork's model.safetensors"
+        made, following = WRITER_FILE, None
         save_writer(output_dir, trained[0])
     elif kind == "t2l" and parsed.objective.mode == "multitask":
         from t2l.training.train import write_multitask_adapter
 
-        made, use = "adapter", "hyperlora ask {} ..."
+        made, following = "adapter", ("hyperlora", "ask", output_dir / "adapter", "YOUR QUESTION")
         write_multitask_adapter(output_dir / made, trained[1], parsed, loaded)
     else:
         from shared.hypernetwork.checkpoint import save_trained
 
-        made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
+        made, following = "hypernet", ("hyperlora", kind, "INPUT", "--hypernet", output_dir / "hypernet")
         built, hypernetwork = trained
         save_trained(
             output_dir / made,
@@ -95,10 +95,12 @@ def train(
     target = str(output_dir / made)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
     output.result(target, {"hypernetwork" if made == "hypernet" else made: target, **_facts(result)})
-    if result.finished:
-        output.next_step(use.format(target))
+    if not result.finished:
+        output.next_step(remark="the same command, to continue")
+    elif following is None:
+        output.next_step(remark=f"copy {target} beside a document hypernetwork's model.safetensors")
     else:
-        output.next_step("the same command, to continue")
+        output.next_step(*following)
 
 
 def _facts(result) -> dict:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from shared.config import read_json
 from shared.errors import HyperLoraError, InputError
+from shared.hub import pull_snapshot
 from shared.lora.weights import LoraWeights
-from shared.paths import whole_directory
+from shared.paths import ADAPTER_FILES, whole_directory
 from shared.work_folder import remove_left_overs
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
@@ -115,23 +116,10 @@ def read_adapter(path: Path) -> Adapter:
         remove_left_overs(path.parent)  # a run that was killed while it replaced this adapter: put the old one back
     if not path.is_dir():
         raise InputError(f"adapter {path} does not exist", "make one with hyperlora d2l or t2l, or get one with pull")
-    config = read_json(path / CONFIG_FILE, "adapter")
-    weights_file = path / WEIGHTS_FILE
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise InputError(f"{path} is not a LoRA adapter")
-    odd = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
-    if config.get("bias", "none") != "none":
-        odd.append("bias")
-    if odd:
-        raise InputError(f"{path} uses {odd[0]}, which plain LoRA does not have")
+    config, weights_file = read_adapter_config(path), path / WEIGHTS_FILE
     if not weights_file.is_file():
         raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")
-    if not isinstance(config.get("base_model_name_or_path"), str):
-        raise InputError(f"{path} names no base model")
     weights = read_factors(weights_file)
-    patterns = config.get("rank_pattern") or config.get("alpha_pattern")
-    if patterns:
-        raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")
     if weights.r != config.get("r"):
         raise InputError(f"{path}: config says r = {str(config.get('r'))[:40]}, the tensors have rank {weights.r}")
     alpha, r = _finite(config.get("lora_alpha", weights.r), f"{path}: lora_alpha"), weights.r
@@ -145,6 +133,38 @@ def read_adapter(path: Path) -> Adapter:
         if not weights.is_finite:
             raise InputError(f"{path}: lora_alpha {alpha:g} is too large", "make or download the adapter again")
     return Adapter(path, weights, config, provenance, weights_file.stat().st_size)
+
+
+def read_adapter_config(path: Path) -> dict[str, Any]:
+    """The parsed ``adapter_config.json`` of an adapter directory.
+
+    Raises:
+        InputError: none there, or one of something else than plain LoRA.
+    """
+    config = read_json(path / CONFIG_FILE, "adapter")
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise InputError(f"{path} is not a LoRA adapter")
+    odd = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
+    if config.get("bias", "none") != "none":
+        odd.append("bias")
+    if odd:
+        raise InputError(f"{path} uses {odd[0]}, which plain LoRA does not have")
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base.strip() or not base.isprintable():
+        raise InputError(f"{path} names no base model")
+    if config.get("rank_pattern") or config.get("alpha_pattern"):
+        raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")
+    return config
+
+
+def pull_adapter(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Path:
+    """Download an adapter's own files from the Hub, its configuration first; returns the local directory.
+
+    Raises:
+        InputError, HyperLoraError: as ``pull_snapshot``, or no adapter there.
+    """
+    files = {"first": CONFIG_FILE, "check": read_adapter_config, "allow_patterns": ADAPTER_FILES}
+    return pull_snapshot(repo_id, revision=revision, token=token, **files)
 
 
 def read_factors(file: Path) -> LoraWeights:
