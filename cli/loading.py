@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from d2l.questions import QA
     from shared.base.model import BaseModel
     from shared.lora.adapter import Adapter
+    from shared.lora.weights import LoraWeights
 
 
 def load_base(
@@ -18,17 +19,21 @@ def load_base(
     """Place and load a base model, with a spinner."""
     with spinner("loading the base model"):
         from shared.base.device import choose_placement
+        from shared.base.embedded import runs_from_temporary_base
         from shared.base.model import load_base_model
 
         placement = choose_placement(device, dtype)
         spread = device == "auto" and placement.device.type == "cuda"
-        return load_base_model(
+        base = load_base_model(
             name,
             placement=placement,
             load_in_4bit=load_in_4bit,
             trust_remote_code=trust_remote_code,
             device_map="auto" if spread else None,
         )
+    if runs_from_temporary_base():
+        output.warning("HYPERLORA_HOME cannot be written: the base model is converted again in every run, for 20 s")
+    return base
 
 
 def load_d2l(
@@ -51,6 +56,20 @@ def written_pairs(model: "D2LModel", number: int, text: str) -> "list[QA]":
 
     writer = model.writer or QuestionWriter(model.base)
     return write_pairs(writer, text, number, len(model.chunk(text)))
+
+
+def scaled_weights(adapter: "Adapter", scale: float, base: "BaseModel") -> "LoraWeights":
+    """An adapter's weights times a factor, on the base model's device.
+
+    Raises:
+        InputError: the factor makes numbers of it that are not finite.
+    """
+    from shared.errors import InputError
+
+    weights = adapter.weights.scaled(scale)
+    if not weights.is_finite:
+        raise InputError(f"the scale {scale:g} is too large for this adapter", "1 is the adapter as it is")
+    return weights.to(base.device)
 
 
 def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import HyperLoraError, InputError
+from shared.text import ESCAPED_SURROGATE, check_text
 from shared.work_folder import whole_file
 
 
@@ -60,6 +61,8 @@ def numbered_records(source: str, required: Iterable[str] = ()) -> list[tuple[in
         except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise InputError(f"{name}, line {number}: not JSON ({reason})") from None
+        if ESCAPED_SURROGATE.search(line):
+            check_text(record, f"{name}, line {number}")
         missing = [field for field in required if not isinstance(record, dict) or field not in record]
         if not isinstance(record, dict) or missing:
             raise InputError(f"{name}, line {number}: needs the fields {', '.join(required)}")

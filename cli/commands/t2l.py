@@ -171,6 +171,7 @@ def _check_arguments(
 ) -> None:
     """Refuse options that do not go together before anything is loaded."""
     from shared.errors import InputError
+    from shared.text import check_text
 
     usage = 'hyperlora t2l "DESCRIPTION", or hyperlora t2l --batch FILE.jsonl -o DIR'
     if batch is not None and texts:
@@ -181,6 +182,7 @@ def _check_arguments(
         raise InputError("--batch needs a directory for the adapters", usage)
     if batch is None and not texts:
         raise InputError("no description", usage)
+    check_text(texts, "the description")
     if not all(text.strip() for text in texts):
         raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
     if pick is None and (n is not None or noise is not None):
