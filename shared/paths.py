@@ -183,10 +183,13 @@ def whole_directory(path: Path, *, force: bool = False, what: str = "adapter") -
             if not is_inside_work(real):
                 sync(new)
             _put_in_place(new, real, path, force, what)
-    except OSError as error:
-        raise HyperLoraError(
-            f"cannot write {path}: {error.strerror or error}", "check the disk's free space and permissions"
-        ) from error
+    except Exception as error:
+        from safetensors import SafetensorError  # what that library raises on a full disk is no OSError
+
+        if not isinstance(error, (OSError, SafetensorError)):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise HyperLoraError(f"cannot write {path}: {reason}", "check the disk's free space and permissions") from error
 
 
 def _put_in_place(new: Path, real: Path, path: Path, force: bool, what: str) -> None:

@@ -156,6 +156,8 @@ def _write(
     with stages("write"):
         written = write_task_adapter(target, model, lora, options, pick)
     output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
     _report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
     output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
@@ -260,6 +262,9 @@ def _report_batch(result: "WrittenBatch") -> None:
         f"{len(result.adapters)} adapters, {size / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s, "
         f"{result.adapters_per_second:.1f} adapters/s without loading"
     )
+    zero = [Path(entry.adapter).name for entry in result.adapters if entry.is_zero]
+    if zero:
+        output.warning(f"{', '.join(zero[:5])}{', ...' if len(zero) > 5 else ''}: {output.ZERO_ADAPTER}")
     far = [Path(e.adapter).name for e in result.adapters if (e.distance or 0) > (result.distance_threshold or 2)]
     if far:
         names = ", ".join(far[:5]) + (", ..." if len(far) > 5 else "")

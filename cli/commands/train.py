@@ -41,11 +41,13 @@ def train(
     """
     data = read_config(config)
     kind = data.get("kind")
-    if max_steps is not None:
-        data.setdefault("training", {})["max_steps"] = max_steps
-    if seed is not None:
-        for part in ("training", "data"):
-            data.setdefault(part, {})["seed"] = seed
+    for part, name, value in (("training", "max_steps", max_steps), ("training", "seed", seed), ("data", "seed", seed)):
+        if value is not None:
+            _set(data, part, name, value)
+    from shared.paths import check_output
+
+    for made in ("hypernet", "adapter"):  # now, rather than after the training
+        check_output(output_dir / made, force=True, what=made)
     from shared.base.device import tune_malloc
 
     tune_malloc()
@@ -103,6 +105,14 @@ def train(
         output.next_step(*following)
 
 
+def _set(data: dict, part: str, name: str, value: int) -> None:
+    from shared.errors import InputError
+
+    if not isinstance(data.setdefault(part, {}), dict):
+        raise InputError(f"{part} must hold a mapping")
+    data[part][name] = value
+
+
 def _facts(result) -> dict:
     return {"step": result.step, "finished": result.finished, "seconds": result.seconds, **result.metrics}
 
@@ -116,13 +126,17 @@ def read_config(path: Path) -> dict:
     import yaml
 
     from shared.errors import InputError
+    from shared.text import check_text
 
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"config {path} does not exist", "examples/ has recipes") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except Exception as error:  # the parser raises its own errors, and others for odd numbers, dates and keys
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a mapping")
+    check_text(data, f"config {path}")
     return data

@@ -17,6 +17,7 @@ from shared.work_folder import remove_left_overs
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 CARD_FILE, PROVENANCE_FILE = "README.md", "provenance.json"
+MAX_NAME = 500  # of a layer
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,11 @@ def write_adapter(
     """
     if not weights.is_finite:
         raise HyperLoraError("the adapter would hold numbers that are not finite", "try --dtype float32")
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with whole_directory(path, force=force, what="adapter") as temporary:
         file = temporary / WEIGHTS_FILE
-        try:
-            save_file(weights.state_dict(), file, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        save_file(weights.state_dict(), file, metadata={"format": "pt"})
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (temporary / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(card, encoding="utf-8", errors="replace")  # names of files may be no text
@@ -182,6 +179,8 @@ def read_factors(file: Path) -> LoraWeights:
         raise InputError(f"{file} is damaged: {error}", "make or download the adapter again") from None
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}", "check its permissions") from None
+    if any(len(key) > MAX_NAME for key in state):
+        raise InputError(f"{file} names a layer with more than {MAX_NAME} characters", "it is no adapter")
     strange = [key for key, tensor in state.items() if not tensor.is_floating_point()]
     if strange:
         kind = str(state[strange[0]].dtype).removeprefix("torch.")
