@@ -22,7 +22,7 @@ MAX_PAGES = 200
 # Of an answer to read into memory, and of a file whose size the server does not state.
 MAX_ANSWER, MAX_UNSTATED = 100_000_000, 1_000_000_000
 # Seconds until one read or write that nothing else bounds is given up.
-_TIMEOUT = 60
+TIMEOUT = 30
 
 
 @dataclass
@@ -56,13 +56,23 @@ def watch_transfers() -> None:
 
     def make_client() -> Any:
         client = default_client_factory()
-        client.timeout = _TIMEOUT
         hooks = client.event_hooks
-        client.event_hooks = {**hooks, "response": [*hooks.get("response", []), _bound]}
+        client.event_hooks = {
+            "request": [*hooks.get("request", []), _bound_waiting],
+            "response": [*hooks.get("response", []), _bound],
+        }
         return client
 
     set_client_factory(make_client)
     _bounded = True
+
+
+def _bound_waiting(request: Any) -> None:
+    """A hook of the client: some of its requests would wait for ever."""
+    _watch.check_speed()
+    stated = request.extensions.get("timeout", {})
+    waits = {name: stated.get(name) for name in ("connect", "read", "write", "pool")}
+    request.extensions["timeout"] = {name: TIMEOUT if wait is None else wait for name, wait in waits.items()}
 
 
 def _bound(response: Any) -> None:
