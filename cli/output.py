@@ -3,12 +3,14 @@
 import codecs
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import shlex
 import sys
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -140,8 +142,12 @@ def columns(texts: dict[str, str]) -> str:
 
 
 def _render(grid: Table) -> str:
-    width = None if sys.stdout is not None and sys.stdout.isatty() else 120
-    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
-    with console.capture() as capture:
-        console.print(grid)
-    return capture.get().rstrip("\n")
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
+        grid.box = box.ASCII
+    text = io.StringIO()
+    console = Console(
+        file=text, width=None if is_terminal else 120, force_terminal=is_terminal, highlight=False, markup=False
+    )
+    console.print(grid)
+    return text.getvalue().rstrip("\n")
