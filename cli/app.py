@@ -3,6 +3,12 @@
 import os
 from typing import Annotated
 
+if __name__ == "__main__":  # accelerate launch -m cli.app train ...; before the slower imports
+    from cli.process import end_at_once, open_streams
+
+    end_at_once()
+    open_streams()
+
 import typer
 
 from cli.commands import (
@@ -67,6 +73,7 @@ def _start(
     for name, value in {
         "TQDM_DISABLE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_VERBOSITY": "error",
         "TRANSFORMERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore",
@@ -111,5 +118,5 @@ evaluate.command("niah", hidden=True)(handled(needles.needles))  # its name unti
 app.add_typer(evaluate, name="eval")
 app.add_typer(hypernets, name="hypernet")
 
-if __name__ == "__main__":  # accelerate launch -m cli.app train ...
+if __name__ == "__main__":
     app()

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from cli import output
 from cli.progress import spinner
 
 if TYPE_CHECKING:
     from d2l.model import D2LModel
     from shared.base.model import BaseModel
     from shared.lora.adapter import Adapter
+    from shared.lora.weights import LoraWeights
 
 
 def load_base(
@@ -16,17 +18,21 @@ def load_base(
     """Place and load a base model, with a spinner."""
     with spinner("loading the base model"):
         from shared.base.device import choose_placement
+        from shared.base.embedded import runs_from_temporary_base
         from shared.base.model import load_base_model
 
         placement = choose_placement(device, dtype)
         spread = device == "auto" and placement.device.type == "cuda"
-        return load_base_model(
+        base = load_base_model(
             name,
             placement=placement,
             load_in_4bit=load_in_4bit,
             trust_remote_code=trust_remote_code,
             device_map="auto" if spread else None,
         )
+    if runs_from_temporary_base():
+        output.warning("HYPERLORA_HOME cannot be written: the base model is converted again in every run, for 20 s")
+    return base
 
 
 def load_d2l(
@@ -42,6 +48,20 @@ def load_d2l(
     return D2LModel.from_pretrained(entry.path, loaded, entry.name)
 
 
+def scaled_weights(adapter: "Adapter", scale: float, base: "BaseModel") -> "LoraWeights":
+    """An adapter's weights times a factor, on the base model's device.
+
+    Raises:
+        InputError: the factor makes numbers of it that are not finite.
+    """
+    from shared.errors import InputError
+
+    weights = adapter.weights.scaled(scale)
+    if not weights.is_finite:
+        raise InputError(f"the scale {scale:g} is too large for this adapter", "1 is the adapter as it is")
+    return weights.to(base.device)
+
+
 def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:
     """The first messages of a conversation: the user's system message, else the one the adapter was trained with."""
     content = adapter.question_system if system is None else system
@@ -52,10 +72,13 @@ def load_adapter(path: str) -> "Adapter":
     """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
     from pathlib import Path
 
-    from shared.hub import is_repo_id, pull_snapshot
-    from shared.lora.adapter import read_adapter
+    from shared.hub import is_repo_id
+    from shared.lora.adapter import is_zero, pull_adapter, read_adapter
 
     local = Path(path)
     if not local.exists() and is_repo_id(path):
-        local = pull_snapshot(path)
-    return read_adapter(local)
+        local = pull_adapter(path)
+    adapter = read_adapter(local)
+    if is_zero(adapter.weights):
+        output.warning(output.ZERO_ADAPTER)
+    return adapter

@@ -1,9 +1,17 @@
 """Every shared option, defined once."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number")
+    return value
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
@@ -20,7 +28,7 @@ Base = Annotated[
     str | None,
     typer.Option(help="Where the base model is: path or Hub id. Default: the one it was made for.", show_default=False),
 ]
-Scale = Annotated[float, typer.Option(help="Factor on the adapter's effect.")]
+Scale = Annotated[float, typer.Option(help="Factor on the adapter's effect.", callback=_finite)]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 ChunkTokens = Annotated[
     int | None,
@@ -88,7 +96,10 @@ def parse_bytes(text: str | None) -> int | None:
         raise InputError(f"{text!r} is no size", "for example 50MB")
     number, unit, binary = match.groups()
     power = {"": 0, "K": 1, "M": 2, "G": 3}[unit.upper()]
-    return int(float(number) * (1024 if binary else 1000) ** power)
+    size = float(number) * (1024 if binary else 1000) ** power
+    if not size < 1e18:
+        raise InputError(f"{text[:40]!r} is larger than any memory", "for example 50MB")
+    return int(size)
 
 
 def written_dtype(dtype: str) -> str:

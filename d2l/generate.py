@@ -291,7 +291,7 @@ def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[
         return None
     try:
         old = _hashes_by_name(read_json(adapter / PROVENANCE_FILE, "adapter")["source"]["files"])
-    except (InputError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError, AttributeError):
         return None
     new = _hashes_by_name(files)
     return {

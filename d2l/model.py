@@ -20,7 +20,7 @@ from d2l.study.writer import QuestionWriter
 from shared.base.model import BaseModel, weights_digest
 from shared.base.targets import check_targets
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.checkpoint import load_network, read_checkpoint_config
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.weights import LoraWeights, TruncatedLora
@@ -82,8 +82,7 @@ class D2LModel:
         config.base.check(base.spec, f"the hypernetwork {path.name}")
         if not config.base.fingerprint:
             check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
-        hypernetwork = HyperNetwork(config.hypernetwork)
-        load_weights(path, hypernetwork)
+        hypernetwork = load_network(path, lambda: HyperNetwork(config.hypernetwork))
         return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name, path)
 
     def cache_key(self) -> str:

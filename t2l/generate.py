@@ -58,13 +58,14 @@ class WrittenTaskAdapter(WrittenAdapter):
 
 @dataclass(frozen=True)
 class BatchAdapter:
-    """One adapter of a batch; ``distance`` as in ``WrittenTaskAdapter``."""
+    """One adapter of a batch; ``distance`` and ``is_zero`` as in ``WrittenTaskAdapter``."""
 
     adapter: str
     description: str
     rank: int
     bytes: int
     distance: float | None
+    is_zero: bool
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,8 @@ def write_task_adapters(
                 with stages("write"):
                     written = write_task_adapter(temporary / request.name, model, lora, options)
                 target = str(path / request.name)
-                adapters.append(BatchAdapter(target, lora.description, written.rank, written.bytes, lora.distance))
+                facts = lora.description, written.rank, written.bytes, lora.distance, written.is_zero
+                adapters.append(BatchAdapter(target, *facts))
                 if on_progress:
                     on_progress(len(adapters), len(requests))
         index = [asdict(entry) | {"adapter": Path(entry.adapter).name} for entry in adapters]

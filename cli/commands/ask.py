@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base, opening
+from cli.loading import load_adapter, load_base, opening, scaled_weights
 
 
 def ask(
@@ -40,9 +40,11 @@ def ask(
     Example: hyperlora ask brief-adapter "Where are avocados short?" --compare
     """
     from shared.errors import InputError
+    from shared.text import check_text
 
     if question == "-":
         question = sys.stdin.read()
+    check_text([question, system or ""], "the question")
     if not question.strip():
         raise InputError("the question is empty")
     if context is not None and not compare:
@@ -61,7 +63,7 @@ def ask(
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
     messages = [*opening(loaded_adapter, system), {"role": "user", "content": question}]
-    weights = loaded_adapter.weights.scaled(scale).to(loaded.device)
+    weights = scaled_weights(loaded_adapter, scale, loaded)
     stream = not (json or compare)
 
     def reply(conversation: list[dict[str, str]], live: bool) -> str:
@@ -77,14 +79,14 @@ def ask(
         full = [*messages[:-1], {"role": "user", "content": f"{document.text}\n\n{question}"}]
         answers["context"] = reply(full, False)
     if stream:
-        print()
+        output.write("")
         return
     if compare and not json:
         names = {"base": "base model", "adapter": "with adapter", "context": "document in prompt"}
-        print(output.columns({names[name]: text for name, text in answers.items()}))
+        output.write(output.columns({names[name]: text for name, text in answers.items()}))
         return
     output.result(answers["adapter"], {"question": question, "adapter": adapter, "answers": answers})
 
 
 def _show(text: str) -> None:
-    print(text, end="", flush=True)
+    output.write(text, end="")

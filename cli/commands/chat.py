@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base, opening
+from cli.loading import load_adapter, load_base, opening, scaled_weights
 
 
 def chat(
@@ -35,13 +35,14 @@ def chat(
 
     from shared.base.chat import GenerationConfig, answer
     from shared.lora.layer import apply_lora
+    from shared.text import check_text
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
     first = opening(loaded_adapter, system)
     messages = list(first)
     torch.manual_seed(seed)
     output.note("/new starts over, /quit or Ctrl-D ends")
-    with apply_lora(loaded.model, loaded_adapter.weights.scaled(scale).to(loaded.device)):
+    with apply_lora(loaded.model, scaled_weights(loaded_adapter, scale, loaded)):
         while True:
             if sys.stdin.isatty():
                 output.stderr().print("> ", end="")
@@ -52,7 +53,8 @@ def chat(
             if text == "/new":
                 messages = list(first)
             elif text:
+                check_text(text, "the message")
                 messages.append({"role": "user", "content": text})
-                reply = answer(loaded, messages, config, lambda piece: print(piece, end="", flush=True))
-                print()
+                reply = answer(loaded, messages, config, lambda piece: output.write(piece, end=""))
+                output.write("")
                 messages.append({"role": "assistant", "content": reply})

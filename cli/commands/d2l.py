@@ -120,9 +120,11 @@ def d2l(
         written = adapter.save(target, force=force)
         if show_questions is not None:
             write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.asked])
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
-    output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "YOUR QUESTION", "--compare")
 
 
 def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:

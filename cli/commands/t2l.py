@@ -8,12 +8,13 @@ import typer
 from cli import options, output
 from cli.loading import load_base
 from cli.progress import bar, spinner
+from cli.task_reports import report_batch, report_distance
 
 if TYPE_CHECKING:
     from shared.base.model import BaseModel
     from shared.provenance import Stages
     from t2l.descriptions import AdapterRequest
-    from t2l.generate import TaskAdapterOptions, WrittenBatch, WrittenTaskAdapter
+    from t2l.generate import TaskAdapterOptions
     from t2l.model import T2LModel, TaskLora
     from t2l.pick import PickConfig
     from t2l.tasks import Example
@@ -167,9 +168,11 @@ def _write(
     with stages("write"):
         written = write_task_adapter(target, model, lora, options, pick)
     output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
-    _report_distance(written)
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
+    report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
-    output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
 
 
 def _learned(
@@ -203,6 +206,7 @@ def _check_arguments(
 ) -> None:
     """Refuse options that do not go together before anything is loaded."""
     from shared.errors import InputError
+    from shared.text import check_text
 
     usage = 'hyperlora t2l "DESCRIPTION", or hyperlora t2l --batch FILE.jsonl -o DIR'
     if batch is not None and texts:
@@ -219,6 +223,7 @@ def _check_arguments(
         raise InputError("--batch needs a directory for the adapters", usage)
     if batch is None and examples is None and not texts:
         raise InputError("no description", usage)
+    check_text(texts, "the description")
     if not all(text.strip() for text in texts):
         raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
     if pick is None and (n is not None or noise is not None):
@@ -272,39 +277,4 @@ def _write_batch(
     tune_malloc()
     with bar("adapters") as move:
         result = write_task_adapters(target, model, requests, options, move)
-    _report_batch(replace(result, seconds=stages.seconds | result.seconds))
-
-
-def _report_distance(result: "WrittenTaskAdapter") -> None:
-    """How near the description is to the training, as a warning where that is far."""
-    if not result.description:
-        return
-    if result.distance is None:
-        output.note(f"{result.hypernetwork} does not say which descriptions it was trained on")
-        return
-    within = f"95% of unseen wordings of its own tasks are within {result.distance_threshold:.2f}"
-    if result.distance <= result.distance_threshold:
-        output.note(f"distance {result.distance:.2f} from the nearest training description ({within})")
-        return
-    output.warning(
-        f"this description is far from what {result.hypernetwork} was trained on (distance {result.distance:.2f}; "
-        f"{within}): test the adapter before you rely on it"
-    )
-
-
-def _report_batch(result: "WrittenBatch") -> None:
-    size = sum(entry.bytes for entry in result.adapters)
-    output.note(
-        f"{len(result.adapters)} adapters, {size / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s, "
-        f"{result.adapters_per_second:.1f} adapters/s without loading"
-    )
-    far = [Path(e.adapter).name for e in result.adapters if (e.distance or 0) > (result.distance_threshold or 2)]
-    if far:
-        names = ", ".join(far[:5]) + (", ..." if len(far) > 5 else "")
-        output.warning(
-            f"{len(far)} of {len(result.adapters)} descriptions are far from what {result.hypernetwork} was "
-            f"trained on (distance above {result.distance_threshold:.2f}; 95% of unseen wordings of its own tasks are "
-            f"within): {names}: test these adapters before you rely on them"
-        )
-    output.result("\n".join(entry.adapter for entry in result.adapters), result)
-    output.next_step(f'hyperlora ask {result.adapters[0].adapter} "AN INPUT OF YOUR TASK" --compare')
+    report_batch(replace(result, seconds=stages.seconds | result.seconds))

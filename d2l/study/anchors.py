@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from shared.paths import home
 from shared.training.losses import TopTokens
 from shared.training.packed import PlainPrompts, Prompt
 from shared.training.refine import Anchor
+from shared.work_folder import whole_file
 
 FORMAT = 1
 #: In a hypernetwork's checkpoint directory, for the base model that it ships with.
@@ -101,11 +101,7 @@ def _keep(file: Path, digest: str, found: list[Anchor]) -> None:
         "index": top.index.contiguous(),
         "log_probs": top.log_probs.contiguous(),
     }
-    temporary = file.with_suffix(f".{os.getpid()}")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        save_file(tensors, temporary, metadata={"digest": digest})
-        temporary.replace(file)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        with whole_file(file) as temporary:
+            save_file(tensors, temporary, metadata={"digest": digest})

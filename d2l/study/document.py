@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -26,6 +25,7 @@ from shared.metrics import spread
 from shared.paths import home
 from shared.training.losses import logits_at
 from shared.training.packed import Prompt
+from shared.work_folder import whole_file
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
 PAIRS_PER_SAMPLE = 8
@@ -62,9 +62,8 @@ class PairCache:
         file = self._file(window, samples)
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps([[qa.question, qa.answer] for qa in pairs]), encoding="utf-8")
-            temporary.replace(file)
+            with whole_file(file, self.directory.parent) as new:
+                new.write_text(json.dumps([[qa.question, qa.answer] for qa in pairs]), encoding="utf-8")
         except OSError:
             pass
 

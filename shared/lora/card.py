@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.base.model import BaseModelSpec
-from shared.lora.adapter import adapter_config, write_adapter
+from shared.lora.adapter import adapter_config, is_zero, write_adapter
 from shared.lora.weights import LoraWeights
 from shared.provenance import command_line, library_versions
 
@@ -93,6 +93,7 @@ class WrittenAdapter:
 
     Attributes:
         bytes: size of the weights.
+        is_zero: the update is nothing.
     """
 
     adapter: str
@@ -101,6 +102,7 @@ class WrittenAdapter:
     rank: int
     target_modules: list[str]
     bytes: int
+    is_zero: bool = False
 
 
 def save_adapter(
@@ -168,7 +170,8 @@ def save_adapter(
         vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
     )
     size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
-    return WrittenAdapter(str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size)
+    made = str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size
+    return WrittenAdapter(*made, is_zero(weights))
 
 
 def _not_read(entries: list[str]) -> str:
