@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import ask, chat, compare, d2l, describe, export, hypernet, inspect, pull, push, t2l, train
+from cli.commands import (
+    ask,
+    chat,
+    combine,
+    compare,
+    d2l,
+    describe,
+    export,
+    hypernet,
+    inspect,
+    pull,
+    push,
+    scale,
+    t2l,
+    train,
+)
 from cli.commands.eval import adapter, docqa, general, needles, tasks
 from cli.errors import handled
 
@@ -70,6 +85,8 @@ _COMMANDS = {
         "ask": ask.ask,
         "chat": chat.chat,
         "inspect": inspect.inspect,
+        "combine": combine.combine,
+        "scale": scale.scale,
         "export": export.export,
         "push": push.push,
         "pull": pull.pull,

@@ -11,7 +11,7 @@ from d2l.cache import ChunkCache
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, STUDY, question_messages
 from d2l.reader import STDIN, DocumentText
-from d2l.study.document import PairCache, answered_share, write_pairs
+from d2l.study.document import PairCache, answered_share, keep_studied, write_pairs
 from d2l.study.rows import study_prompts
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import GenerationConfig, answer
@@ -112,7 +112,11 @@ class WrittenDocumentAdapter(WrittenAdapter):
 
 @dataclass(frozen=True)
 class DocumentAdapter:
-    """The adapter of one or more documents, in memory."""
+    """The adapter of one or more documents, in memory.
+
+    Attributes:
+        rows: what its rows are found by in the caches; see ``d2l.combine``.
+    """
 
     model: D2LModel
     documents: list[DocumentText]
@@ -120,6 +124,7 @@ class DocumentAdapter:
     options: InternalizeOptions
     pairs: list[QA] = field(default_factory=list)
     pairs_answered: float | None = None
+    rows: dict[str, Any] | None = None
 
     @property
     def weights(self) -> LoraWeights:
@@ -160,6 +165,7 @@ class DocumentAdapter:
                 "energy_kept": lora.energy_kept,
                 "pairs": len(self.pairs),
                 "pairs_answered": self.pairs_answered,
+                "rows": self.rows if self.options.scale == 1 else None,
             },
             dtype=self.options.dtype,
             question_system=config.question_system,
@@ -224,13 +230,19 @@ def internalize(
         on_progress=told("encoding"),
         on_study=told("studying"),
     )
+    rows = None
     if cache:
         cache.prune()
+        rows = {
+            "cache": cache.directory.name,
+            "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
+            "studied": keep_studied(pairs) if pairs else None,
+        }
     share = None
     if pairs:
         prompts = study_prompts(model.base, pairs, system=model.config.question_system)
         share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
-    return DocumentAdapter(model, documents, lora, options, pairs, share)
+    return DocumentAdapter(model, documents, lora, options, pairs, share, rows)
 
 
 def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWriter | None, int]:

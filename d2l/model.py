@@ -154,12 +154,23 @@ class D2LModel:
                     on_progress(done, total)
                 yield from parts
 
-        network = self.hypernetwork
-        if pairs:
-            joined = self._studied(factors(), pairs, passes, max_rank, on_study)
-        else:
-            joined = network.join(factors(), max_rank)
+        joined = self.solve(factors(), pairs, passes=passes, max_rank=max_rank, on_study=on_study)
         return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+
+    @torch.no_grad()
+    def solve(
+        self,
+        factors: Iterable[ChunkFactors],
+        pairs: Sequence[QA] = (),
+        *,
+        passes: int = PASSES,
+        max_rank: int | None = None,
+        on_study: Callable[[int, int], None] | None = None,
+    ) -> TruncatedLora:
+        """LoRA weights of all chunks' factors, studied with pairs; arguments as in ``generate``."""
+        if pairs:
+            return self._studied(factors, pairs, passes, max_rank, on_study)
+        return self.hypernetwork.join(factors, max_rank)
 
     def _studied(
         self,

@@ -63,6 +63,32 @@ class PairCache:
             pass
 
 
+def keep_studied(pairs: Sequence[QA], root: Path | None = None) -> str:
+    """Keep the pairs of a whole study in ``HYPERLORA_HOME``, so that it can be done again; returns their name."""
+    text = json.dumps([[qa.question, list(qa.answers)] for qa in pairs])
+    name = hashlib.sha256(text.encode()).hexdigest()
+    directory = (root or home()) / "studied"
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = directory / f"{name}.{os.getpid()}"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(directory / f"{name}.json")
+    except OSError:
+        pass
+    return name
+
+
+def kept_studied(name: str, root: Path | None = None) -> list[QA] | None:
+    """Pairs that ``keep_studied`` kept, or ``None``."""
+    try:
+        text = ((root or home()) / "studied" / f"{name}.json").read_text(encoding="utf-8")
+        if hashlib.sha256(text.encode()).hexdigest() != name:
+            return None
+        return [QA(question, tuple(answers), KIND) for question, answers in json.loads(text)]
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 def write_pairs(
     writer: QuestionWriter,
     text: str,
