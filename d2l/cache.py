@@ -31,16 +31,28 @@ class ChunkCache:
     def __init__(self, key: str, root: Path | None = None) -> None:
         self.directory = (root or home() / "chunks") / hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:32]
 
-    def _file(self, chunk: Chunk) -> Path:
+    @staticmethod
+    def name(chunk: Chunk) -> str:
+        """What a chunk's factors are found by."""
         text = json.dumps([chunk.ids, chunk.start, chunk.stop])
-        return self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.rows"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _file(self, chunk: Chunk) -> Path:
+        return self._named(self.name(chunk))
+
+    def _named(self, name: str) -> Path:
+        return self.directory / f"{name}.rows"
 
     def get(self, chunk: Chunk) -> ChunkFactors | None:
         """Unbatched factors of a chunk, or ``None``; a damaged file counts as absent."""
+        return self.find(self.name(chunk))
+
+    def find(self, name: str) -> ChunkFactors | None:
+        """As ``get``, by the chunk's name."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
-        file = self._file(chunk)
+        file = self._named(name)
         try:
             data = file.read_bytes()
             digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]

@@ -7,59 +7,23 @@ from typing import Any
 
 import torch
 
+from d2l.budget import RankBudget
 from d2l.cache import ChunkCache
 from d2l.check import Fidelity, check, hold_back
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, question_messages
 from d2l.reader import DocumentText
 from d2l.study.document import answered_share, document_pairs, title_of
+from d2l.study.kept import keep_studied
 from d2l.study.rows import study_prompts
 from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
 from shared.errors import InputError
-from shared.hypernetwork.network import HyperNetworkConfig
 from shared.lora.adapter import PROVENANCE_FILE
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.training.refine import REFINE, RefineConfig
-
-# Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
-HEADER_BYTES = 256
-
-
-@dataclass(frozen=True)
-class RankBudget:
-    """How large an adapter may become.
-
-    Attributes:
-        max_rank: largest rank.
-        max_bytes: largest size of the written weights file.
-    """
-
-    max_rank: int | None = None
-    max_bytes: int | None = None
-
-    def rank(self, config: HyperNetworkConfig, itemsize: int = 2) -> int | None:
-        """The largest rank within the budget, ``None`` if there is no limit.
-
-        Args:
-            itemsize: bytes of a number as it will be written.
-
-        Raises:
-            InputError: not even rank 1 fits.
-        """
-        limits = [] if self.max_rank is None else [self.max_rank]
-        if self.max_bytes is not None:
-            layers = (*config.targets, *config.bias_targets)
-            per_rank = itemsize * sum(t.in_features + t.out_features for t in layers)
-            header = 2 * HEADER_BYTES * len(layers)
-            limits.append((self.max_bytes - header) // per_rank)
-            if limits[-1] < 1:
-                raise InputError(
-                    f"the adapter cannot be that small: rank 1 takes {per_rank + header:,} bytes", "raise --max-bytes"
-                )
-        return min(limits, default=None)
 
 
 @dataclass(frozen=True)
@@ -121,7 +85,11 @@ class WrittenDocumentAdapter(WrittenAdapter):
 
 @dataclass(frozen=True)
 class DocumentAdapter:
-    """The adapter of one or more documents, in memory."""
+    """The adapter of one or more documents, in memory.
+
+    Attributes:
+        rows: what its rows are found by in the caches; see ``d2l.combine``.
+    """
 
     model: D2LModel
     documents: list[DocumentText]
@@ -132,6 +100,7 @@ class DocumentAdapter:
     pairs_answered: float | None = None
     unread: list[str] = field(default_factory=list)
     fidelity: Fidelity | None = None
+    rows: dict[str, Any] | None = None
 
     @property
     def asked(self) -> list[QA]:
@@ -190,6 +159,7 @@ class DocumentAdapter:
                 "gradient_steps": lora.gradient_steps,
                 "pairs_answered": self.pairs_answered,
                 "fidelity": self.fidelity and asdict(self.fidelity),
+                "rows": self.rows if self.options.scale == 1 else None,
             },
             dtype=self.options.dtype,
             question_system=config.question_system,
@@ -266,9 +236,15 @@ def internalize(
         on_study=told("studying"),
         on_refine=told("refining"),
     )
+    rows = None
     if cache:
         cache.prune()
-    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread))
+        rows = {
+            "cache": cache.directory.name,
+            "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
+            "studied": keep_studied(pairs) if pairs else None,
+        }
+    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)
     if not pairs:
         return adapter
     system, report = model.config.question_system, told("checking")

@@ -161,11 +161,7 @@ class D2LModel:
                     on_progress(done, total)
                 yield from parts
 
-        network = self.hypernetwork
-        if pairs:
-            joined = self._studied(factors(), pairs, passes, max_rank, on_study)
-        else:
-            joined = network.join(factors(), max_rank)
+        joined = self.solve(factors(), pairs, passes=passes, max_rank=max_rank, on_study=on_study)
         weights, steps = joined.weights.to("cpu"), 0
         if pairs and refined:
             better = self.refine(weights, pairs, refined, on_progress=on_refine)
@@ -182,6 +178,21 @@ class D2LModel:
         # An inference-only caller must not leave the steps without gradients.
         with torch.enable_grad():
             return refine(self.base, weights, [*turns[0], *turns[1]], self.anchors, config, **options)
+
+    @torch.no_grad()
+    def solve(
+        self,
+        factors: Iterable[ChunkFactors],
+        pairs: Sequence[QA] = (),
+        *,
+        passes: int = PASSES,
+        max_rank: int | None = None,
+        on_study: Callable[[int, int], None] | None = None,
+    ) -> TruncatedLora:
+        """LoRA weights of all chunks' factors, studied with pairs; arguments as in ``generate``."""
+        if pairs:
+            return self._studied(factors, pairs, passes, max_rank, on_study)
+        return self.hypernetwork.join(factors, max_rank)
 
     def _studied(
         self,

@@ -1,7 +1,5 @@
 """What a document is studied with: questions that the writer asks about all of it, and how many of them it answers."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -11,10 +9,11 @@ import torch
 from d2l.model import D2LModel
 from d2l.questions import QA
 from d2l.reader import STDIN, DocumentText
-from d2l.study.pairs import KIND, drop_ambiguous
+from d2l.study.kept import PairCache
+from d2l.study.pairs import drop_ambiguous
 from d2l.study.rows import prompt_batches
 from d2l.study.tables import table_pairs
-from d2l.study.windows import Window, cut_windows
+from d2l.study.windows import cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
@@ -22,50 +21,14 @@ from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import spread
-from shared.paths import home
 from shared.training.losses import logits_at
 from shared.training.packed import Prompt
-from shared.work_folder import whole_file
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
 PAIRS_PER_SAMPLE = 8
 #: Pairs for each chunk by default, and how many of a document before they become fewer.
 FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 12, 24, 192
 CHECKED = 64
-
-
-class PairCache:
-    """Written pairs on disk, by the writer and the window: an edited document has only its changed windows asked about.
-
-    Args:
-        identity: of the writer.
-        root: folder of the files, by default in ``HYPERLORA_HOME``.
-    """
-
-    def __init__(self, identity: str, root: Path | None = None) -> None:
-        self.directory = (root or home() / "pairs") / identity[:32]
-
-    def _file(self, window: Window, samples: int) -> Path:
-        text = json.dumps([window.context, window.text, samples])
-        return self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-
-    def get(self, window: Window, samples: int) -> list[QA] | None:
-        """Pairs of a window, or ``None``; a damaged file counts as absent."""
-        try:
-            records = json.loads(self._file(window, samples).read_text(encoding="utf-8"))
-            return [QA(str(question), (str(answer),), KIND) for question, answer in records]
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def put(self, window: Window, samples: int, pairs: Sequence[QA]) -> None:
-        """Keep pairs; a full disk or a read-only home only means that they will be written again."""
-        file = self._file(window, samples)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with whole_file(file, self.directory.parent) as new:
-                new.write_text(json.dumps([[qa.question, qa.answer] for qa in pairs]), encoding="utf-8")
-        except OSError:
-            pass
 
 
 def write_pairs(

@@ -65,7 +65,7 @@ def save_derived(
         kind=kind if kind in TAGS else "combined",
         title=f"{adapter.path.name}, changed",
         hypernetwork=str(adapter.provenance.get("hypernetwork", "-")),
-        source={**(source if isinstance(source, dict) else {}), "from": adapter.path.name, **change},
+        source={**(source if isinstance(source, dict) else {}), "rows": None, "from": adapter.path.name, **change},
         dtype=stored_dtype(adapter),
         question_system=adapter.question_system,
         force=force,

@@ -7,7 +7,8 @@ import torch
 
 from d2l.questions import QA
 from d2l.study import rows as rows_module
-from d2l.study.document import PairCache, answered_share, write_pairs
+from d2l.study.document import answered_share, write_pairs
+from d2l.study.kept import PairCache
 from d2l.study.pairs import KIND
 from d2l.study.rows import capture, null_rows, prompt_batches, study_prompts, study_rows
 from d2l.study.windows import Window

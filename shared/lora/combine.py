@@ -1,0 +1,278 @@
+"""Several adapters of one base in one directory, each of which can be taken out again.
+
+A LoRA's rank is a sum: the factors of all parts side by side are exactly the sum of their updates, and a part's own
+columns taken away leave exactly the others. Where columns are mixed (cut to a rank, or documents solved together), the
+parts themselves are kept beside the adapter.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shared.errors import InputError
+from shared.lora.adapter import WEIGHTS_FILE, Adapter
+from shared.lora.card import WrittenAdapter, save_adapter
+from shared.lora.derived import base_spec, stored_dtype
+from shared.lora.weights import LoraFactors, LoraWeights
+from shared.paths import whole_directory
+
+PARTS_FOLDER = "parts"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the adapters that make up a combined one.
+
+    Attributes:
+        weights: float32, the part's weight folded in.
+        record: what the manifest says of it: name, kind, weight, rank, sha256 of its file, question_system, and what a
+            document's rows are found by.
+    """
+
+    weights: LoraWeights
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.record["name"]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What becomes an adapter.
+
+    Attributes:
+        parts: with their columns of the rank in ``record``.
+        mixed: names of parts whose columns are not theirs alone.
+        energy_kept: share of the update's squared norm that the rank limit left.
+    """
+
+    weights: LoraWeights
+    parts: list[Part]
+    mixed: list[str]
+    energy_kept: float = 1.0
+
+
+def check_bases(adapters: Sequence[Adapter]) -> None:
+    """Refuse adapters of different bases.
+
+    Raises:
+        InputError: another name, another fingerprint, or a layer of another size.
+    """
+    first = adapters[0]
+    for other in adapters[1:]:
+        hint = "only adapters of one base can be combined"
+        if first.base_model != other.base_model:
+            bases = first.base_model, other.base_model
+            raise InputError(f"{first.path.name} is for {bases[0]}, {other.path.name} for {bases[1]}", hint)
+        prints = [_fingerprint(adapter) for adapter in (first, other)]
+        if all(prints) and prints[0] != prints[1]:
+            raise InputError(f"{first.path.name} and {other.path.name} are for different models of one name", hint)
+        for name in first.weights.keys() & other.weights.keys():
+            if _size(first.weights[name]) != _size(other.weights[name]):
+                raise InputError(f"{first.path.name} and {other.path.name} have {name} in different sizes")
+
+
+def _fingerprint(adapter: Adapter) -> str:
+    base = adapter.provenance.get("base_model")
+    return str(base.get("fingerprint", "")) if isinstance(base, dict) else ""
+
+
+def _size(factors: LoraFactors) -> tuple[int, int]:
+    return factors.lora_B.shape[-2], factors.lora_A.shape[-1]
+
+
+def add(parts: Sequence[LoraWeights]) -> LoraWeights:
+    """The sum of unbatched updates, side by side; a layer that one of them lacks has zeros there."""
+    sizes = {name: _size(factors) for part in parts for name, factors in part.items()}
+    some = next(iter(parts[0].values())).lora_A
+
+    def widened(part: LoraWeights) -> LoraWeights:
+        def zeros(size: tuple[int, int]) -> LoraFactors:
+            return LoraFactors(some.new_zeros(part.r, size[1]), some.new_zeros(size[0], part.r))
+
+        return LoraWeights({name: part[name] if name in part else zeros(size) for name, size in sizes.items()})
+
+    return LoraWeights.concat([widened(part) for part in parts]) if len(parts) > 1 else parts[0]
+
+
+def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part]:
+    """Adapters as parts of a combination.
+
+    Raises:
+        InputError: different bases.
+    """
+    check_bases(adapters)
+    names: list[str] = []
+    parts = []
+    for adapter, weight in zip(adapters, weights, strict=True):
+        name, number = adapter.path.resolve().name, 1
+        while name in names:
+            number += 1
+            name = f"{adapter.path.resolve().name}-{number}"
+        names.append(name)
+        source = adapter.provenance.get("source")
+        record = {
+            "name": name,
+            "kind": adapter.provenance.get("kind"),
+            "hypernetwork": adapter.provenance.get("hypernetwork"),
+            "weight": weight,
+            "rank": adapter.weights.r,
+            "sha256": hashlib.sha256((adapter.path / WEIGHTS_FILE).read_bytes()).hexdigest(),
+            "question_system": adapter.question_system,
+            "rows": source.get("rows") if isinstance(source, dict) else None,
+        }
+        parts.append(Part(adapter.weights if weight == 1 else adapter.weights.scaled(weight), record))
+    return parts
+
+
+def combine(
+    parts: Sequence[Part],
+    *,
+    together: Sequence[str] = (),
+    solve: Callable[[list[Part]], LoraWeights] | None = None,
+    max_rank: int | None = None,
+) -> Combination:
+    """Put parts side by side.
+
+    Args:
+        together: names of documents that ``solve`` makes one memory of.
+        max_rank: cut the sum to this rank, by SVD.
+
+    Raises:
+        InputError: no parts.
+    """
+    if not parts:
+        raise InputError("nothing is left to combine")
+    group = [part for part in parts if part.name in together]
+    mixed = [part.name for part in group] if solve and len(group) > 1 else []
+    blocks: list[tuple[LoraWeights, list[Part]]] = []
+    if solve and mixed:
+        blocks.append((solve(group), group))
+    blocks += [(part.weights, [part]) for part in parts if part.name not in mixed]
+    placed, start = {}, 0
+    for weights, members in blocks:
+        columns = [start, start + weights.r]
+        placed |= {part.name: replace(part, record=part.record | {"columns": columns}) for part in members}
+        start += weights.r
+    total = add([weights for weights, _ in blocks])
+    cut = total.truncate(min(max_rank or total.r, total.r))
+    if cut.weights.r < total.r:
+        mixed = list(placed)
+    return Combination(cut.weights, [placed[part.name] for part in parts], mixed, cut.energy_kept)
+
+
+def save_combination(
+    path: Path, combination: Combination, like: Adapter, *, dtype: str, base: str | None = None, force: bool = False
+) -> WrittenAdapter:
+    """Write a combined adapter; its ``provenance.json`` names the parts, ``parts/`` holds those that are mixed.
+
+    Args:
+        like: any adapter of the same base.
+        dtype: of the factors.
+        base: see ``base_spec``.
+
+    Raises:
+        InputError: ``path`` exists and ``force`` is off.
+        HyperLoraError: the disk is full or may not be written.
+    """
+    from safetensors.torch import save_file
+
+    records = [part.record for part in combination.parts]
+    systems = {record["question_system"] for record in records}
+    names = [part.name for part in combination.parts]
+    with whole_directory(path, force=force) as temporary:
+        inside = temporary / "adapter"
+        written = save_adapter(
+            inside,
+            combination.weights,
+            base=base_spec(like, base),
+            kind="combined",
+            title=f"Combined adapter of {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}",
+            hypernetwork=", ".join(sorted({str(record["hypernetwork"]) for record in records})),
+            source={
+                "parts": records,
+                "mixed": combination.mixed,
+                "energy_kept": combination.energy_kept,
+            },
+            dtype=dtype,
+            question_system=systems.pop() if len(systems) == 1 else None,
+        )
+        for file in inside.iterdir():
+            file.rename(temporary / file.name)
+        inside.rmdir()
+        if combination.mixed:
+            (temporary / PARTS_FOLDER).mkdir()
+        for part in combination.parts:
+            if part.name in combination.mixed:
+                state = part.weights.to(getattr(torch, dtype)).state_dict()
+                save_file(state, temporary / PARTS_FOLDER / f"{part.name}.safetensors", metadata={"format": "pt"})
+    return replace(written, adapter=str(path))
+
+
+def read_parts(adapter: Adapter) -> list[Part]:
+    """The parts of a combined adapter.
+
+    Raises:
+        InputError: it is none, its manifest is damaged, or ``parts/`` is missing.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    source = adapter.provenance.get("source")
+    records = source.get("parts") if isinstance(source, dict) else None
+    if not records:
+        raise InputError(f"{adapter.path} is not a combined adapter", "hyperlora combine makes one")
+    if source.get("from"):
+        raise InputError(f"{adapter.path} was changed after its parts were combined", "take the part out before that")
+    parts = []
+    try:
+        for record in records:
+            if record["name"] in source["mixed"]:
+                state = load_file(adapter.path / PARTS_FOLDER / f"{Path(record['name']).name}.safetensors")
+                parts.append(Part(LoraWeights.from_state_dict({k: t.float() for k, t in state.items()}), record))
+            else:
+                parts.append(Part(_columns(adapter.weights, *record["columns"]), record))
+    except (OSError, SafetensorError):
+        raise InputError(
+            f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made", "combine it again from its parts"
+        ) from None
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{adapter.path}: the list of its parts is damaged") from None
+    return parts
+
+
+def without(parts: Sequence[Part], name: str) -> list[Part]:
+    """The other parts.
+
+    Raises:
+        InputError: no part of that name.
+    """
+    if name not in [part.name for part in parts]:
+        raise InputError(f"no part is called {name!r}", f"the parts: {', '.join(part.name for part in parts)}")
+    return [part for part in parts if part.name != name]
+
+
+def common_dtype(adapters: Sequence[Adapter], weights: Sequence[float] = ()) -> str:
+    """The dtype that holds the parts' numbers as they are: theirs if it is the same, and no weight changes them."""
+    dtypes = {stored_dtype(adapter) for adapter in adapters}
+    return dtypes.pop() if len(dtypes) == 1 and all(weight == 1 for weight in weights) else "float32"
+
+
+def _columns(weights: LoraWeights, start: int, stop: int) -> LoraWeights:
+    """Some columns of the rank, without the layers in which they are all zero."""
+
+    def cut(factors: LoraFactors) -> LoraFactors:
+        return LoraFactors(factors.lora_A[start:stop], factors.lora_B[:, start:stop])
+
+    parts = {name: cut(factors) for name, factors in weights.items()}
+    return LoraWeights({name: f for name, f in parts.items() if _any(f.lora_A) or _any(f.lora_B)} or parts)
+
+
+def _any(numbers: Tensor) -> bool:
+    return bool(numbers.any())
