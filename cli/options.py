@@ -18,6 +18,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result onl
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", envvar="HYPERLORA_DEVICE")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", envvar="HYPERLORA_DTYPE")]
+SaveDtype = Annotated[str, typer.Option(help="Of the written factors: bfloat16, float16 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
 Hypernet = Annotated[
@@ -100,11 +101,6 @@ def parse_bytes(text: str | None) -> int | None:
     if not size < 1e18:
         raise InputError(f"{text[:40]!r} is larger than any memory", "for example 50MB")
     return int(size)
-
-
-def written_dtype(dtype: str) -> str:
-    """The dtype of an adapter's factors, given that of ``--dtype``."""
-    return "float32" if dtype == "float32" else "bfloat16"
 
 
 def parse_numbers(text: str | None, option: str) -> tuple[int, ...]:

@@ -57,6 +57,7 @@ def d2l(
     force: options.Force = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    save_dtype: options.SaveDtype = "bfloat16",
     load_in_4bit: options.FourBit = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -80,6 +81,7 @@ def d2l(
     from shared.provenance import Stages, provenance
 
     dtype, stages = dtype_name(dtype), Stages()
+    save_dtype = dtype_name(save_dtype, auto=False)
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
     target = output_dir or Path(default_name(files[0]))
     check_output(target, force=force, what="adapter")
@@ -106,7 +108,7 @@ def d2l(
         memory=memory_limit,
         budget=RankBudget(max_rank, size_limit),
         scale=scale,
-        dtype=options.written_dtype(dtype),
+        dtype=save_dtype,
         study=0 if no_study else study,
         questions=own,
         refined=REFINE.replace(passes=refine) if refine else None,

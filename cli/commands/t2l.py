@@ -91,6 +91,7 @@ def t2l(
         ),
     ] = "auto",
     dtype: options.Dtype = "auto",
+    save_dtype: options.SaveDtype = "bfloat16",
     trust_remote_code: options.TrustRemoteCode = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -112,6 +113,7 @@ def t2l(
     from t2l.tasks import read_examples
 
     dtype, stages = dtype_name(dtype), Stages()
+    save_dtype = dtype_name(save_dtype, auto=False)
     requests = read_requests(batch) if batch is not None else None
     labelled = read_examples(pick or examples) if pick or examples else None
     target = output_dir or Path(adapter_name(texts[0]))
@@ -140,7 +142,7 @@ def t2l(
                 trust_remote_code=trust_remote_code,
             )
             model.load()
-    how = TaskAdapterOptions(scale, options.written_dtype(dtype), force)
+    how = TaskAdapterOptions(scale, save_dtype, force)
     if requests is not None:
         _write_batch(model, requests, target, how, stages)
     elif pick is not None:

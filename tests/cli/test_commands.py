@@ -7,10 +7,20 @@ import torch
 
 from shared.lora.adapter import read_adapter
 from shared.lora.layer import apply_lora
+from tests.models import FLOAT32
 
 
 def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_base, tmp_path):
-    done = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32", "--json")
+    done = hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "out",
+        *FLOAT32,
+        "--json",
+    )
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     out = tmp_path / "out"
@@ -42,14 +52,33 @@ def test_live_logits_equal_the_reloaded_adapter(
     if kind == "d2l":
         from d2l.model import D2LModel
 
-        assert hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32").exit_code == 0
+        assert (
+            hyperlora(
+                "d2l",
+                document,
+                "--hypernet",
+                d2l_hypernet,
+                "-o",
+                "out",
+                *FLOAT32,
+            ).exit_code
+            == 0
+        )
         model = D2LModel.from_pretrained(d2l_hypernet, tiny_base)
         weights = model.generate(model.chunk(document.read_text().strip())).weights
     else:
         from t2l.model import T2LModel
 
         assert (
-            hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code
+            hyperlora(
+                "t2l",
+                "Sort the words",
+                "--hypernet",
+                t2l_hypernet,
+                "-o",
+                "out",
+                *FLOAT32,
+            ).exit_code
             == 0
         )
         weights = T2LModel.from_pretrained(t2l_hypernet).generate(["Sort the words"])[0].weights
@@ -74,11 +103,28 @@ def test_d2l_of_folders_stdin_rank_and_scale(hyperlora, d2l_hypernet, document, 
     assert report["rank"] == 3 and 0 < report["energy_kept"] < 1
     assert len(json.loads((tmp_path / "many" / "provenance.json").read_text())["source"]["files"]) == 3
     piped = hyperlora(
-        "d2l", "-", "--hypernet", d2l_hypernet, "-o", "piped", "--dtype", "float32", input=document.read_text()
+        "d2l",
+        "-",
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "piped",
+        *FLOAT32,
+        input=document.read_text(),
     )
     assert piped.exit_code == 0, piped.stderr
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", "--dtype", "float32")
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "half", "--dtype", "float32", "--scale", 0.5)
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", *FLOAT32)
+    hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "half",
+        *FLOAT32,
+        "--scale",
+        0.5,
+    )
     plain, same, half = (read_adapter(tmp_path / n).weights for n in ("plain", "piped", "half"))
     for name in plain:
         assert torch.equal(plain[name].delta(), same[name].delta())
@@ -299,8 +345,30 @@ def test_version(hyperlora):
 
 def test_hypernetworks_are_pushed_and_used_by_their_hub_id(hyperlora, d2l_hypernet, document, hub_server, tmp_path):
     assert hyperlora("push", d2l_hypernet, "ann/harbour-hypernet").exit_code == 0
-    done = hyperlora("d2l", document, "--hypernet", "ann/harbour-hypernet", "-o", "hub", "--dtype", "float32")
+    done = hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        "ann/harbour-hypernet",
+        "-o",
+        "hub",
+        *FLOAT32,
+    )
     assert done.exit_code == 0, done.stderr
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "local", "--dtype", "float32")
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "local", *FLOAT32)
     hub, local = (read_adapter(tmp_path / name).weights for name in ("hub", "local"))
     assert all(torch.equal(hub[name].delta(), local[name].delta()) for name in local)
+
+
+def test_the_written_dtype_is_an_option_of_its_own(hyperlora, d2l_hypernet, t2l_hypernet, document, tmp_path):
+    for command in (["d2l", document, "--hypernet", d2l_hypernet], ["t2l", "Sort", "--hypernet", t2l_hypernet]):
+        sizes = {}
+        for dtype in ("bfloat16", "float32"):
+            done = hyperlora(*command, "-o", dtype, "--dtype", "float32", "--save-dtype", dtype, "--force", "--json")
+            assert done.exit_code == 0, done.stderr
+            sizes[dtype] = json.loads(done.stdout)["bytes"]
+        assert sizes["bfloat16"] < 0.75 * sizes["float32"]
+        plain = json.loads(hyperlora(*command, "-o", "plain", "--dtype", "float32", "--force", "--json").stdout)
+        assert plain["bytes"] == sizes["bfloat16"]
+        wrong = hyperlora(*command, "-o", "wrong", "--save-dtype", "auto")
+        assert wrong.exit_code == 2 and "unknown dtype" in wrong.stderr
