@@ -29,4 +29,4 @@ def fidelity_text(found: "Fidelity") -> str:
         parts[0] += f" ({beside})" if beside else ""
     if found.kept is not None:
         parts.append(f"of the base model's replies to unrelated questions {found.kept:.0%} stay word for word")
-    return "; ".join(parts)
+    return f"{'; '.join(parts)} ({found.seconds:.0f} s)"

@@ -1,8 +1,9 @@
 """How good an adapter is: questions that it was not studied with, and what it leaves as it was."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -34,6 +35,7 @@ class Fidelity:
         text: without the adapter and with the document in the prompt; ``None`` where it was not asked or does not fit.
         kept: share of the base model's own replies to unrelated questions whose tokens all stay the likeliest ones
             with the adapter; ``None`` if unmeasured.
+        seconds: that the check took.
     """
 
     questions: int
@@ -41,6 +43,7 @@ class Fidelity:
     base: float | None
     text: float | None = None
     kept: float | None = None
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def is_low(self) -> bool:
@@ -84,6 +87,8 @@ def check(
         anchors: unrelated questions with the base model's own replies.
     """
 
+    started = time.monotonic()
+
     def share(adapter: LoraWeights | None, context: str | None = None) -> float | None:
         prompts = [
             chat_ids(base, question_messages(qa.question, context=context, system=system, short=True))
@@ -99,7 +104,8 @@ def check(
 
     placed = lora.to(base.device, base.placement.dtype)
     kept = round(kept_share(base, placed, spread(anchors, ANCHORS)), 4) if anchors else None
-    return Fidelity(len(questions), share(placed), share(None), share(None, text) if text else None, kept)
+    shares = share(placed), share(None), share(None, text) if text else None
+    return Fidelity(len(questions), *shares, kept, round(time.monotonic() - started, 1))
 
 
 @torch.no_grad()
