@@ -22,7 +22,9 @@ def compare(
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps of distillation.")] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
     study: options.Study = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most this many questions, evenly spread.", show_default=False)
+    ] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     seed: options.Seed = 0,
@@ -38,13 +40,14 @@ def compare(
     from d2l.questions import read_questions
     from d2l.reader import read_document
     from shared.errors import InputError
+    from shared.metrics import spread
     from shared.provenance import provenance
 
     wanted = [approach.strip() for approach in approaches.split(",")]
     for approach in wanted:
         if approach not in APPROACHES:
             raise InputError(f"unknown approach {approach!r}", f"use {', '.join(APPROACHES)}")
-    asked = read_questions(questions)[:limit]
+    asked = spread(read_questions(questions), limit)
     with spinner("reading"):
         document = read_document(file)
     model = load_d2l(hypernet, base, device, dtype)
