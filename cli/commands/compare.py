@@ -22,9 +22,7 @@ def compare(
     steps: Annotated[int, typer.Option(min=1, help="Gradient steps of distillation.")] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
     study: options.Study = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most this many questions, evenly spread.", show_default=False)
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask this many, evenly spread.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     seed: options.Seed = 0,
