@@ -28,5 +28,5 @@ def fidelity_text(found: "Fidelity") -> str:
         parts.append(f"fidelity {found.adapter:.0%}: of {found.questions} questions held back it answers so many")
         parts[0] += f" ({beside})" if beside else ""
     if found.kept is not None:
-        parts.append(f"of the base model's replies to unrelated questions {found.kept:.0%} stay word for word")
+        parts.append(f"{found.kept:.0%} of the base model's own words on unrelated questions stay")
     return f"{'; '.join(parts)} ({found.seconds:.0f} s)"

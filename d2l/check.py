@@ -33,7 +33,7 @@ class Fidelity:
         questions: how many were asked.
         adapter, base: with the adapter, and without anything.
         text: without the adapter and with the document in the prompt; ``None`` where it was not asked or does not fit.
-        kept: share of the base model's own replies to unrelated questions whose tokens all stay the likeliest ones
+        kept: share of the tokens of the base model's own replies to unrelated questions that stay the likeliest ones
             with the adapter; ``None`` if unmeasured.
         seconds: that the check took.
     """
@@ -110,13 +110,12 @@ def check(
 
 @torch.no_grad()
 def kept_share(base: BaseModel, lora: LoraWeights, anchors: Sequence[Anchor]) -> float:
-    """Share of the base model's own replies that it would still give, token by token, with the adapter in place."""
-    kept = 0
+    """Share of the tokens of the base model's own replies that are still the likeliest with the adapter in place."""
+    kept = total = 0
     with apply_lora(base.model, lora):
         for start in range(0, len(anchors), _BATCH):
             part = anchors[start : start + _BATCH]
             same = PlainPrompts(base, [a.prompt for a in part]).logits().argmax(-1).cpu()
-            tops = [anchor.top.index[:, 0] for anchor in part]
-            replies = same.split([len(top) for top in tops])
-            kept += sum(torch.equal(reply, top) for reply, top in zip(replies, tops, strict=True))
-    return kept / max(1, len(anchors))
+            own = torch.cat([anchor.top.index[:, 0] for anchor in part])
+            kept, total = kept + int((same == own).sum()), total + len(own)
+    return kept / max(1, total)

@@ -53,14 +53,15 @@ def _places(window: Window) -> list[str]:
 def _asked(column: str, label: str, value: str, places: list[str]) -> list[QA]:
     name = column if column[:2].isupper() else column[:1].lower() + column[1:]
     of = f" of {label}" if label else ""
-    outer = f" in the {places[1]}" if len(places) > 1 else f" in {places[0]}" if places else ""
-    questions = [f"What is the {name}{of}{outer}?"]
-    topic = places[0] if len(places) > 1 else ""
-    if re.fullmatch(r"[A-Za-z]+[^s]s", topic) and label:  # "Prices": what the columns "Last week", "This week" hold
-        questions.append(f"What is the {topic[:-1].lower()}{of}{outer}, {name}?")
-    else:
-        questions.append(f"{topic}{', ' if topic else ''}{name}: what does it say for {label or 'this'}{outer}?")
-    return [QA(question, (value,), KIND) for question in questions]
+    where = f"in the {places[1]}" if len(places) > 1 else f"in {places[0]}" if places else ""
+    topic, when = name, ""
+    if len(places) > 1 and label and re.fullmatch(r"[A-Za-z]+[^s]s", places[0]):
+        # Under "Prices" the columns "Last week" and "This week" hold prices.
+        topic, when = places[0][:-1].lower(), f", {name}"
+    first = f"What is the {topic}{of}{f' {where}' if where else ''}{when}?"
+    second = ", ".join(filter(None, (where[:1].upper() + where[1:], when[2:])))
+    second = f"{second}: what is the {topic}{of}?" if second else f"The {topic}{of}: what is it?"
+    return [QA(question, (value,), KIND) for question in (first, second)]
 
 
 def _aligned(header: str, row: str) -> tuple[str, list[tuple[str, str]]] | None:
