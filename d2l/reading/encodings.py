@@ -37,6 +37,8 @@ _LATEX = {"latin1": "cp1252", "ansinew": "cp1252", "latin9": "iso8859-15", "appl
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours of terminals
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_BLANKS = set(" \n\t\u3000\u3001\u3002")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
 # The more common one first: several can fit a short text.
 _LATIN = "cp1252 cp1250 cp1254 cp1257 cp1258 mac_roman cp850 cp437".split()
@@ -67,10 +69,10 @@ def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None
         text = data.decode()
     except UnicodeDecodeError:
         text = None
-    if declared and declared != "utf-8" and (text is None or text.isascii() or _is_multibyte(declared)):
+    if declared and declared != "utf-8" and (text is None or text.isascii() or _is_doubtful(data, declared)):
         with suppress(UnicodeDecodeError):
             decoded = _decode(data, declared)
-            if not _stray_control(decoded):
+            if decoded != text and not _stray_control(decoded):
                 return _checked(decoded, name, reading, declared, "declaration")
     if text is None or _stray_control(text):
         unmarked = _unmarked(data)
@@ -112,9 +114,13 @@ def _declared(head: bytes) -> str | None:
     return None
 
 
-def _is_multibyte(encoding: str) -> bool:
-    """Single-byte labels are often left behind in files that became UTF-8; valid UTF-8 is the better witness then."""
-    return not encoding.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
+def _is_doubtful(data: bytes, declared: str) -> bool:
+    """Whether valid UTF-8 may be by chance what is declared: a few letters of an encoding of several bytes each.
+
+    Otherwise the label was left behind in a file that became UTF-8.
+    """
+    is_single = declared.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
+    return not is_single and len(_HIGH.findall(data)) < 8
 
 
 def _decode(data: bytes, encoding: str) -> str:
@@ -196,20 +202,29 @@ def _checked(text: str, name: str, reading: Reading, encoding: str, source: str)
 def _unmarked(data: bytes) -> str | None:
     """UTF-16 or UTF-32 without a byte order mark, None for anything else.
 
-    Right are control bytes (they are half of the characters' bytes), every character assigned, and the few different
-    high bytes that a script has.
+    Right are control bytes (they are half of the characters' bytes), every character assigned, blanks or full stops if
+    there is more than one script, and the few different high bytes that a script has.
     """
     sample = data[:200_000]
-    # Half of such a text's bytes are no ASCII, and of a few bytes nothing can be told.
-    if len(data) < 8 or not _CONTROL_BYTE.search(sample) or len(sample.translate(None, _PRINTABLE)) < 0.3 * len(sample):
+    if len(data) < 8 or not _CONTROL_BYTE.search(sample):
+        return None
+    if len(sample.translate(None, _PRINTABLE)) < 0.15 * len(sample):
         return None
     found = []
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
         with suppress(UnicodeDecodeError):
             characters = set(data.decode(encoding))
-            if all(_is_assigned(character) for character in characters):
+            if all(_is_assigned(c) for c in characters) and (
+                characters & _BLANKS or len(set(map(_script, characters))) < 2
+            ):
                 found.append((len({ord(character) >> 8 for character in characters}), encoding))
     return min(found)[1] if found else None
+
+
+def _script(character: str) -> int:
+    """The 256 characters that one belongs to, or a number for all of Chinese, Japanese and Korean."""
+    row = ord(character) >> 8
+    return 0x4E if 0x30 <= row <= 0x9F or 0xAC <= row <= 0xD7 or row == 0xFF else row
 
 
 def _is_assigned(character: str) -> bool:

@@ -50,6 +50,10 @@ def extract(
         from d2l.reading.xlsx import xlsx_text
 
         return xlsx_text(data, reading), reading
+    if mime_type in kinds.OPENDOCUMENT:
+        from d2l.reading.opendocument import opendocument_text
+
+        return opendocument_text(data, reading), reading
     if mime_type == kinds.EPUB:
         from d2l.reading.epub import epub_text
 

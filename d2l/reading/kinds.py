@@ -21,6 +21,8 @@ DOCX = _OFFICE + "wordprocessingml.document"
 PPTX = _OFFICE + "presentationml.presentation"
 XLSX = _OFFICE + "spreadsheetml.sheet"
 PLAIN = "text/plain"
+_ODF = "application/vnd.oasis.opendocument."
+OPENDOCUMENT = (_ODF + "text", _ODF + "spreadsheet", _ODF + "presentation")
 HTML_TYPES = (HTML, "application/xhtml+xml")
 NAMES = {
     PDF: "PDF",
@@ -39,9 +41,7 @@ NAMES = {
     "application/vnd.ms-excel": "XLS",
     "application/vnd.ms-powerpoint": "PPT",
     "application/vnd.ms-outlook": "MSG",
-    "application/vnd.oasis.opendocument.text": "ODT",
-    "application/vnd.oasis.opendocument.spreadsheet": "ODS",
-    "application/vnd.oasis.opendocument.presentation": "ODP",
+    **dict(zip(OPENDOCUMENT, ("ODT", "ODS", "ODP"), strict=True)),
 }
 SUPPORTED = "hyperlora reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, EPUB, EML and text files"
 
@@ -57,6 +57,7 @@ _EXTENSIONS = {
     **dict.fromkeys(("html", "htm", "xhtml", "xht"), HTML),
     **dict.fromkeys(("eml", "mht", "mhtml"), EML),
     "ipynb": NOTEBOOK,
+    **dict(zip(("odt", "ods", "odp"), OPENDOCUMENT, strict=True)),
 }
 _PACKAGES = {"word/document.xml": DOCX, "ppt/presentation.xml": PPTX, "xl/workbook.xml": XLSX}
 # Streams of an OLE container, whose names are in UTF-16.

@@ -1,4 +1,4 @@
-"""Formats that kreuzberg reads as a whole: RTF, OpenDocument, old Office formats, Outlook, XML dialects."""
+"""Formats that kreuzberg reads as a whole: RTF, old Office formats, Outlook, XML dialects."""
 
 import html
 import re
@@ -25,8 +25,10 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     """
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig, extract_bytes_sync
 
-    if mime_type == "application/rtf" and not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
-        raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
+    if mime_type == "application/rtf":
+        if not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
+            raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
+        data = re.sub(rb"(?<!\\)\\_", b"-", data)  # the hyphen that does not break, which kreuzberg takes for a _
     if _ENTITY_XML.match(mime_type):
         data = _protect_entities(decode(data, name, reading)).encode()
     # Plain output: markdown output escapes characters and leaves out repeated headings and speaker notes. No cache: it

@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 import zlib
+from dataclasses import dataclass
 from glob import glob
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ _STREAM = re.compile(
 )
 _MAX_STREAM = 64 << 20
 _RIGHT_TO_LEFT = re.compile(rb"/Direction\s*/R2L")
+_FORM_FIELD = re.compile(rb"/FT\s*/(?:Tx|Ch)\b")
 _LANGUAGES = (
     *filter(None, [os.environ.get("TESSDATA_PREFIX")]),
     "/usr/share/tesseract-ocr/*/tessdata",
@@ -45,8 +47,17 @@ def pdf_text(data: bytes, name: str, reading: Reading, ocr: str | None = None) -
         InputError: damaged, or OCR is wanted and there is no engine.
         BaseException: what kreuzberg raises.
     """
-    in_order = check_streams(data, name)
-    pages = {page["page_number"]: page["content"] for page in _extract(data).pages or ()}
+    from kreuzberg import PdfConfig
+
+    structure = inspect(data, name)
+    result = _extract(data, pdf_options=PdfConfig(extract_annotations=True))
+    pages = {page["page_number"]: page["content"] for page in result.pages or ()}
+    for note in result.annotations or ():  # text boxes and notes that a reader put on the page
+        if note.annotation_type == "text" and note.content and note.page_number in pages:
+            pages[note.page_number] += f"\n{note.content}"
+    reading.leave_out("form field", "what is filled in is not read", count=structure.form_fields)
+    attached = [child["path"] for child in result.children or ()]
+    reading.leave_out("attachment", "attached files are not read", *attached)
     reading.count("pages", len(pages))
     empty = [number for number, text in pages.items() if not text.strip()]
     if empty and ocr:
@@ -56,7 +67,7 @@ def pdf_text(data: bytes, name: str, reading: Reading, ocr: str | None = None) -
         empty = [number for number in empty if number not in recognised]
     reading.leave_out("page", "without text: scanned or blank", *map(str, empty))
     text = join_broken_words("\n\n".join(pages[number] for number in sorted(pages)))
-    return text if in_order else "\n".join(logical(line) for line in text.splitlines())
+    return text if structure.right_to_left else "\n".join(logical(line) for line in text.splitlines())
 
 
 def _extract(data: bytes, marker: str | None = None, **options: object) -> "ExtractionResult":
@@ -98,30 +109,41 @@ def _no_engine(language: str) -> InputError:
     )
 
 
-def check_streams(data: bytes, name: str) -> bool:
-    """Refuse a file whose end is missing or whose compressed parts are damaged: PDFium passes over what it cannot read.
+@dataclass(frozen=True)
+class Structure:
+    """What a file says of itself outside of its pages.
 
-    Returns:
-        whether the file declares that it is read from right to left: PDFium gives its words in that order then.
+    Attributes:
+        right_to_left: it declares that it is read that way; PDFium gives its words in that order then.
+        form_fields: number of text fields.
+    """
+
+    right_to_left: bool
+    form_fields: int
+
+
+def inspect(data: bytes, name: str) -> Structure:
+    """Refuse a file whose end is missing or whose compressed parts are damaged: PDFium passes over what it cannot read.
 
     Raises:
         InputError: damaged.
     """
     if b"startxref" not in data[-2048:]:
         raise damaged(name, PDF)
-    right_to_left = _RIGHT_TO_LEFT.search(data) is not None
-    if b"/Encrypt" in data:
-        return right_to_left
-    for match in _STREAM.finditer(data):
+    parts = [data]
+    for match in () if b"/Encrypt" in data else _STREAM.finditer(data):
         stream = zlib.decompressobj()
         try:
             chunk = stream.decompress(memoryview(data)[match.end() : match.end() + _MAX_STREAM], 1 << 20)
-            right_to_left |= _RIGHT_TO_LEFT.search(chunk) is not None
+            parts += (
+                [chunk] if b"/ObjStm" in match[0] or b"/ObjStm" in data[match.start() - 200 : match.start()] else []
+            )
             while chunk and not stream.eof:
                 chunk = stream.decompress(stream.unconsumed_tail, 1 << 20)
         except zlib.error:
             raise damaged(name, PDF) from None
-    return right_to_left
+    fields = sum(len(_FORM_FIELD.findall(part)) for part in parts)
+    return Structure(any(_RIGHT_TO_LEFT.search(part) for part in parts), fields)
 
 
 def join_broken_words(text: str) -> str:

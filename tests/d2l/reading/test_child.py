@@ -14,6 +14,7 @@ import pytest
 from d2l.reader import read_document
 from d2l.reading import child
 from shared.errors import InputError
+from tests.d2l.reading import make
 from tests.d2l.reading.make import docx, paragraph, pdf, read
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +43,43 @@ def test_a_part_that_unpacks_to_gigabytes_is_one_clear_line(tmp_path, monkeypatc
     data = zeros("word/footnotes.xml", 400)
     with pytest.raises(InputError, match="a.docx takes over 0.3 GB of memory"):
         read(tmp_path, "a.docx", data)
+
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.rtf", b"{\\rtf1 " + b"{" * 1_000_000 + b"x" + b"}" * 1_000_001),
+        ("a.docx", docx("<w:sdt>" * 20_000 + "</w:sdt>" * 20_000)),
+        ("a.eml", b"".join(b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (i, i) for i in range(3000))),
+        ("a.ipynb", b"[" * 1_000_000),
+        ("a.xml", b"<a>" * 10),
+        *[(f"a.{suffix}", OLE + bytes(range(256)) * 40) for suffix in ("doc", "xls", "ppt", "msg", "docx")],
+        ("a.docx", docx("<w:p/>").replace(b"word/document.xml", b"word/\x00ocument.xml")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_malicious_files_end_in_one_clear_line(name, data, tmp_path):
+    started = time.monotonic()
+    try:
+        read(tmp_path, name, data)
+    except InputError as error:
+        assert error.hint and "\n" not in error.message + error.hint
+    assert time.monotonic() - started < 20
+
+
+def test_entities_are_not_expanded_without_bound(tmp_path):
+    names = "abcdefghij"
+    entities = "".join(f'<!ENTITY {b} "{("&" + a + ";") * 20}">' for a, b in zip(names, names[1:], strict=False))
+    laughs = f'<?xml version="1.0"?><!DOCTYPE w [<!ENTITY a "ha">{entities}]>'
+    data = docx(paragraph("&j;"))
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    parts["word/document.xml"] = laughs.encode() + parts["word/document.xml"].replace(b"&amp;j;", b"&j;")
+    with pytest.raises(InputError, match="is damaged"):
+        read(tmp_path, "a.docx", make.package(parts))
 
 
 def test_time_is_bounded(tmp_path, monkeypatch):

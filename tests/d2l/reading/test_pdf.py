@@ -109,6 +109,23 @@ def test_damaged_streams_and_a_missing_end_are_said(tmp_path):
             read(tmp_path, "a.pdf", bad)
 
 
+def test_notes_are_read_and_fields_and_attachments_named(tmp_path):
+    from fpdf import FPDF
+
+    document = FPDF()
+    document.set_font("helvetica", size=12)
+    document.add_page()
+    document.text(20, 20, "Body.")
+    document.free_text_annotation("In a box", x=20, y=60, w=60, h=10)
+    document.embed_file(bytes=b"attached", basename="data.txt")
+    data = bytes(document.output())
+    done = read(tmp_path, "a.pdf", data)
+    assert done.text == "Body.\nIn a box"
+    assert done.reading.left_out == [LeftOut("attachment", "attached files are not read", 1, ("data.txt",))]
+    field = data.replace(b"/Subtype /FreeText", b"/FT /Tx /Subtype /Widget")
+    assert read(tmp_path, "a.pdf", field).reading.left_out[0].what == "form field"
+
+
 @pytest.mark.skipif(not shutil.which("tesseract"), reason="needs Tesseract's language data")
 def test_scanned_pages_are_recognised_on_request(tmp_path):
     from fpdf import FPDF
