@@ -72,8 +72,8 @@ class InternalizeOptions:
         scale: factor on the whole update.
         dtype: of the written factors.
         study: largest number of pairs for each chunk that the question writer asks; ``None``: ``STUDY`` where the
-            hypernetwork came with a writer, else none; 0: none. A base without a trained writer writes from a few
-            examples in its prompt.
+            hypernetwork came with a writer, or was never trained, else none; 0: none. A base without a trained writer
+            writes from a few examples in its prompt.
         questions: the user's own questions on the documents with their answers, studied beside those.
     """
 
@@ -96,6 +96,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         cached_chunks: chunks that were encoded before.
         pairs: questions with answers that the documents were studied with.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
+        trained: whether the hypernetwork ever was; see ``d2l.untrained``.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
     """
 
@@ -107,6 +108,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     cached_chunks: int = 0
     pairs: int = 0
     pairs_answered: float | None = None
+    trained: bool = True
     changes: dict[str, list[str]] | None = None
 
 
@@ -175,6 +177,7 @@ class DocumentAdapter:
             cached_chunks=lora.num_cached,
             pairs=len(self.pairs),
             pairs_answered=self.pairs_answered,
+            trained=self.model.trained,
             changes=changes,
         )
 
@@ -239,7 +242,7 @@ def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWrite
         return None, 0
     if not model.can_study:
         raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
-    if model.writer is None and options.study is None:
+    if model.writer is None and options.study is None and model.trained:
         return None, 0
     return model.writer or QuestionWriter(model.base), options.study or STUDY
 

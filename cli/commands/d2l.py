@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l
+from cli.loading import UNTRAINED, load_d2l
 from cli.progress import spinner, staged_bar
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def d2l(
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
     force: options.Force = False,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     load_in_4bit: options.FourBit = False,
@@ -62,6 +64,7 @@ def d2l(
     """Turn a document into an adapter that knows it.
 
     The document is studied: questions about it are written, and put to the base model as they will be asked.
+    A base model that no hypernetwork was trained for (--base) is used without one: the training-free mode.
     Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
     edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
@@ -89,11 +92,14 @@ def d2l(
         raise InputError(f"{show_questions.parent} is no folder", "create it first")
     with stages("read"), spinner("reading"):
         documents = [read_document(path) for path in expand_paths(files)]
-    find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
+    if hypernet != UNTRAINED:
+        find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
     with stages("load"):
-        model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
+        model = load_d2l(
+            hypernet, base, device, dtype, load_in_4bit=load_in_4bit, think=think, template_options=template_option
+        )
     how = InternalizeOptions(
         chunk_tokens=chunk_tokens,
         memory=memory_limit,
@@ -105,7 +111,8 @@ def d2l(
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
-    if (model.writer if how.study is None else how.study) and not adapter.pairs:
+    asked = how.study if how.study is not None else model.writer or not model.trained
+    if asked and not adapter.pairs:
         output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
         written = adapter.save(target, force=force)
@@ -126,6 +133,8 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
         output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
     if written.pairs:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
+    if not written.trained:
+        output.note("training-free: no hypernetwork was trained for this base; check its answers with ask --compare")
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

@@ -1,6 +1,7 @@
 """Reads and writes PEFT adapter directories."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from shared.config import read_json
 from shared.errors import HyperLoraError, InputError
-from shared.lora.weights import LoraWeights
+from shared.lora.weights import LoraFactors, LoraWeights, factor_pairs
 from shared.paths import whole_directory
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
@@ -34,8 +35,10 @@ class Adapter:
     num_bytes: int
 
     @property
-    def base_model(self) -> str:
-        return self.config["base_model_name_or_path"]
+    def base_model(self) -> str | None:
+        """What the adapter says its base model is; ``None`` if it says nothing."""
+        name = self.config.get("base_model_name_or_path")
+        return name if isinstance(name, str) and name else None
 
     @property
     def question_system(self) -> str | None:
@@ -103,11 +106,40 @@ def write_adapter(
         return file.stat().st_size
 
 
+# Of PEFT's options those that say where an adapter is, how it was trained or what it started from. Any other one that
+# is set may change what the factors mean, options that are not known yet among them.
+_HARMLESS = {
+    *("peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
+    *("inference_mode", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights"),
+    *("loftq_config", "eva_config", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size"),
+    "ensure_weight_tying",  # ties trained embeddings, which modules_to_save would name
+}
+_VARIANTS = {
+    "alora_invocation_tokens": "aLoRA (activated LoRA)",
+    "use_dora": "DoRA",
+    "use_qalora": "QALoRA",
+    "use_bdlora": "BD-LoRA",
+    "arrow_config": "Arrow routing",
+    "lora_bias": "biases of its own",
+    "modules_to_save": "whole trained modules",
+    "trainable_token_indices": "trained token embeddings",
+    "target_parameters": "LoRA on parameters that are no linear layers",
+    "layer_replication": "replicated layers",
+    "fan_in_fan_out": "transposed layers",
+}
+# Starts that leave the base as it is; others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) take their share out of its weights.
+_PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
+
+
 def read_adapter(path: Path) -> Adapter:
     """Read an adapter directory, ours or any plain LoRA adapter that PEFT wrote.
 
+    Layers of different ranks get zeros up to the largest one.
+
     Raises:
-        InputError: no adapter there, damaged tensors, or a variant (DoRA, trained biases, ...) that is not plain LoRA.
+        InputError: no adapter there, damaged tensors, or a variant (DoRA, aLoRA, trained biases, ...) that is not plain
+            LoRA.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -118,15 +150,9 @@ def read_adapter(path: Path) -> Adapter:
     weights_file = path / WEIGHTS_FILE
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise InputError(f"{path} is not a LoRA adapter")
-    odd = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
-    if config.get("bias", "none") != "none":
-        odd.append("bias")
-    if odd:
-        raise InputError(f"{path} uses {odd[0]}, which plain LoRA does not have")
+    check_plain(path, config)
     if not weights_file.is_file():
         raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")
-    if not isinstance(config.get("base_model_name_or_path"), str):
-        raise InputError(f"{path} names no base model")
     try:
         state: dict[str, Tensor] = load_file(weights_file)
     except SafetensorError as error:
@@ -137,18 +163,58 @@ def read_adapter(path: Path) -> Adapter:
         raise InputError(
             f"{weights_file}: {strange[0][:80]} holds {kind} numbers", "factors are floating-point numbers"
         )
-    weights = LoraWeights.from_state_dict({key: t.float() for key, t in state.items()})
+    halves = factor_pairs({key: t.float() for key, t in state.items()})
+    weights = LoraWeights.padded({name: _scaled(path, config, name, f) for name, f in halves.items()})
     if not weights.is_finite:
         raise InputError(f"{weights_file} holds numbers that are not finite", "make or download the adapter again")
-    patterns = config.get("rank_pattern") or config.get("alpha_pattern")
-    if patterns:
-        raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")
-    if weights.r != config.get("r"):
-        raise InputError(f"{path}: config says r = {config.get('r')}, the tensors have rank {weights.r}")
-    alpha, r = float(config.get("lora_alpha", weights.r)), weights.r
-    scaling = alpha / r**0.5 if config.get("use_rslora") else alpha / r
     provenance_file = path / PROVENANCE_FILE
     provenance = read_json(provenance_file, "adapter") if provenance_file.exists() else {}
-    return Adapter(
-        path, weights if scaling == 1 else weights.scaled(scaling), config, provenance, weights_file.stat().st_size
-    )
+    return Adapter(path, weights, config, provenance, weights_file.stat().st_size)
+
+
+def check_plain(path: Path, config: dict[str, Any]) -> None:
+    """Refuse a configuration that means more than delta W = scaling * lora_B @ lora_A.
+
+    Raises:
+        InputError: what it means besides, by name.
+    """
+    set_ones = [key for key, value in config.items() if value not in (None, False, 0, "", [], {})]
+    odd = [key for key in set_ones if key not in _HARMLESS and not (key == "bias" and config[key] == "none")]
+    if odd:
+        name = f"{_VARIANTS[odd[0]]} ({odd[0]})" if odd[0] in _VARIANTS else odd[0]
+        raise InputError(f"{path} uses {name}, which plain LoRA does not have", "only plain LoRA adapters can be read")
+    start = config.get("init_lora_weights", True)
+    if start not in _PLAIN_STARTS:
+        raise InputError(
+            f"{path} starts from {start}, which changes the base model's own weights",
+            "convert it to plain LoRA with PEFT (path_initial_model_for_weight_conversion)",
+        )
+
+
+def _scaled(path: Path, config: dict[str, Any], name: str, factors: LoraFactors) -> LoraFactors:
+    """A layer's factors with the scaling of the configuration folded in.
+
+    Raises:
+        InputError: the configuration states another rank than the tensors have.
+    """
+    r = factors.lora_A.shape[-2]
+    stated = _for_layer(config.get("rank_pattern"), name, config.get("r"))
+    if r != stated:
+        raise InputError(f"{path}: config says r = {stated}, the tensors of {name} have rank {r}")
+    try:
+        alpha = float(_for_layer(config.get("alpha_pattern"), name, config.get("lora_alpha", r)))
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: config says a lora_alpha for {name} that is no number") from None
+    scaling = alpha / r**0.5 if config.get("use_rslora") else alpha / r
+    return factors if scaling == 1 else LoraFactors(factors.lora_A, factors.lora_B * scaling)
+
+
+def _for_layer(pattern: Any, name: str, default: Any) -> Any:
+    """A layer's entry in PEFT's ``rank_pattern`` or ``alpha_pattern``: keys are expressions for ends of names."""
+    for key, value in pattern.items() if isinstance(pattern, dict) else ():
+        try:
+            if re.match(rf"(?:.*\.)?(?:{key})$", name):
+                return value
+        except re.error:
+            raise InputError(f"the adapter's pattern {key[:80]!r} is no regular expression") from None
+    return default
