@@ -16,9 +16,10 @@ import torch
 
 from d2l.cache import ChunkCache
 from d2l.chunking import Chunk
-from d2l.encoder import record_inputs
+from d2l.encoder import record_inputs, token_values
 from d2l.questions import QA, question_messages
 from d2l.study.unrelated import UNRELATED
+from shared.base.cache import can_share_prefix, common_prefix, new_cache
 from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.errors import InputError
@@ -102,16 +103,14 @@ def capture(
         on_progress: called with the number of prompts done after each batch.
     """
     targets, grid = network.config.targets, network.config.grid
-    shared = _common_prefix(prompts)
+    shared = common_prefix([p.question for p in prompts]) if can_share_prefix(base.model) else []
     # Prompts of similar length together, so that little of a batch is padding.
     ordered, done = sorted(prompts, key=len), 0
-    from transformers import DynamicCache
-
     with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
         modules = {t.name: base.model.get_submodule(t.name) for t in targets}
         prefix = None
         if shared:
-            prefix = DynamicCache()
+            prefix = new_cache(base.model)
             base.model.base_model(
                 input_ids=torch.tensor([shared], device=base.device), past_key_values=prefix, use_cache=True
             )
@@ -127,19 +126,11 @@ def capture(
                 module: torch.stack([inputs[t.name] for t in targets if t.module == module], dim=1)
                 for module in grid.modules
             }
-            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            values = token_values(base, network.config, ids).roll(-1, dims=1)
             done += len(part)
             if on_progress:
                 on_progress(done)
             yield MemorySource(keys, values, positions.roll(-1, dims=1))
-
-
-def _common_prefix(prompts: Sequence[Prompt]) -> list[int]:
-    """Tokens that all prompts begin with (the chat template's head): they go through the model once."""
-    first, last = min(p.question for p in prompts), max(p.question for p in prompts)
-    longest = min(len(prompt.question) for prompt in prompts) - 1
-    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), longest)
-    return first[: min(length, longest)]
 
 
 def study_rows(
@@ -174,6 +165,8 @@ def null_rows(
         replies += generate(base, prompts[start : start + BATCH_SIZE], GenerationConfig(NULL_TOKENS))
     answers = [base.tokenizer(reply, add_special_tokens=False)["input_ids"][:NULL_TOKENS] for reply in replies]
     asked = [Prompt(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True) if answer]
+    if not asked:  # a base that answers nothing has nothing to be kept from
+        return []
     bias = network.bias()
     with torch.no_grad():
         parts = [network.head.null_rows(source) for source in capture(base, network, asked, bias and bias.detach())]

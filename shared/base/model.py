@@ -154,13 +154,18 @@ def load_base_model(
     try:
         config = AutoConfig.from_pretrained(source, **options)
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = _auto_class(config).from_pretrained(source, dtype=placement.dtype, **model_options)
+        model, loading = _auto_class(config).from_pretrained(
+            source, dtype=placement.dtype, output_loading_info=True, **model_options
+        )
         if not device_map:
             model = model.to(placement.device)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise HyperLoraError(f"not enough memory for {name}", "use --dtype bfloat16 or a smaller base") from error
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise load_error(name, config, error) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:  # transformers would go on with random numbers in their place
+        raise InputError(f"{name} lacks the weights {missing[0]}, {len(missing)} in all", "get the model again")
     model.requires_grad_(False)
     model.eval()
     _keep_only_the_ends(model, tokenizer)

@@ -98,7 +98,9 @@ def find_decoder(model: nn.Module) -> DecoderStack:
             parent_name, _, leaf = name.rpartition(".")
             siblings = list(model.get_submodule(parent_name).named_children())
             behind = siblings[[child for child, _ in siblings].index(leaf) + 1 :]
-            norms = [child for _, child in behind if "norm" in type(child).__name__.lower()]
+            # OPT has it in front, by this name.
+            last = behind + [(child, module) for child, module in siblings if child.startswith("final")]
+            norms = [child for _, child in last if "norm" in type(child).__name__.lower()]
             if norms:
                 return DecoderStack(name, module, norms[0])
     raise InputError(

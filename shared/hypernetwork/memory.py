@@ -49,6 +49,8 @@ class MemoryHeadConfig(Config):
         initial_ridge: where the learned ridge of the rows' Gram matrix starts, relative to its mean diagonal; small
             values make a row silent on the keys of the document's other rows.
         initial_study_gain: where the learned length of a study row's value starts, relative to a token row's.
+        embedding: what a token's value is made of: the base's ``input`` embedding, which a learned map can turn into
+            what its ``output`` layer looks for, or that layer's own row.
     """
 
     whitening_rank: int = 64
@@ -59,6 +61,7 @@ class MemoryHeadConfig(Config):
     recall_layers: int = 0
     initial_ridge: float = 0.02
     initial_study_gain: float = 2.0
+    embedding: Literal["input", "output", "normed"] = "input"
     kind: Literal["memory"] = "memory"
 
     needs_states: ClassVar[bool] = True

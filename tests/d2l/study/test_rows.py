@@ -11,6 +11,7 @@ from d2l.study.document import PairCache, answered_share, write_pairs
 from d2l.study.pairs import KIND
 from d2l.study.rows import Prompt, capture, null_rows, prompt_batches, study_prompts, study_rows
 from d2l.study.windows import Window
+from shared.base.cache import common_prefix
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import half_whitened
@@ -222,7 +223,7 @@ def test_a_read_only_home_only_means_more_work(tmp_path):
 def test_capture_marks_the_states_that_predict_answers(tiny_base, model):
     prompts = sorted(study_prompts(tiny_base, PAIRS), key=len)
     (source,) = capture(tiny_base, model.hypernetwork, prompts, None)
-    shared = len(rows_module._common_prefix(prompts))
+    shared = len(common_prefix([p.question for p in prompts]))
     assert tiny_base.tokenizer.decode(prompts[0].question[:shared]).startswith("<|im_start|>user\nW")
     for row, prompt in enumerate(prompts):
         start = len(prompt.question) - 1 - shared  # what all begin with went through the model before
