@@ -13,13 +13,25 @@ if TYPE_CHECKING:
 
 
 def load_base(
-    name: str | None, device: str, dtype: str, *, load_in_4bit: bool = False, trust_remote_code: bool = False
+    name: str | None,
+    device: str,
+    dtype: str,
+    *,
+    load_in_4bit: bool = False,
+    trust_remote_code: bool = False,
+    think: bool = False,
+    template_options: list[str] | None = None,
 ) -> "BaseModel":
-    """Place and load a base model, with a spinner."""
+    """Place and load a base model, with a spinner.
+
+    Args:
+        template_options: arguments of its chat template, as NAME=VALUE.
+    """
     with spinner("loading the base model"):
         from shared.base.device import choose_placement
-        from shared.base.embedded import runs_from_temporary_base
+        from shared.base.gguf import runs_from_temporary_base
         from shared.base.model import load_base_model
+        from shared.base.template import parse_option
 
         placement = choose_placement(device, dtype)
         spread = device == "auto" and placement.device.type == "cuda"
@@ -29,23 +41,51 @@ def load_base(
             load_in_4bit=load_in_4bit,
             trust_remote_code=trust_remote_code,
             device_map="auto" if spread else None,
+            think=think,
+            template_options=dict(map(parse_option, template_options or ())),
         )
     if runs_from_temporary_base():
         output.warning("HYPERLORA_HOME cannot be written: the base model is converted again in every run, for 20 s")
     return base
 
 
-def load_d2l(
-    hypernet: str | None, base: str | None, device: str, dtype: str, *, load_in_4bit: bool = False
-) -> "D2LModel":
-    """A document hypernetwork on its base model."""
+def base_of(adapter: "Adapter", base: str | None) -> str:
+    """The base model that an adapter goes on: the user's word, or the adapter's own.
+
+    Raises:
+        InputError: neither names one.
+    """
+    name = base or adapter.base_model
+    if name is None:
+        from shared.errors import InputError
+
+        raise InputError(f"{adapter.path} names no base model", "give it with --base")
+    return name
+
+
+UNTRAINED = "training-free"
+
+
+def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **options) -> "D2LModel":
+    """A document hypernetwork on its base model; for a base that the shipped one is not made for, one without training.
+
+    Args:
+        options: of ``load_base``.
+    """
     from shared.hypernetwork.registry import find_hypernetwork
 
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.base_model, device, dtype, load_in_4bit=load_in_4bit)
+    entry = None if hypernet == UNTRAINED else find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or (entry and entry.base_model), device, dtype, **options)
     from d2l.model import D2LModel
+    from d2l.untrained import load_untrained
+    from shared.base.model import BaseModelSpec
 
-    return D2LModel.from_pretrained(entry.path, loaded, entry.name)
+    if entry is not None and (hypernet or BaseModelSpec.from_dict(entry.config["base"]).fits(loaded.spec)):
+        return D2LModel.from_pretrained(entry.path, loaded, entry.name)
+    with spinner("calibrating"):
+        model = load_untrained(loaded)
+    output.note(f"no hypernetwork was trained for {loaded.spec.name_or_path}: training-free mode (docs/any-base.md)")
+    return model
 
 
 def scaled_weights(adapter: "Adapter", scale: float, base: "BaseModel") -> "LoraWeights":

@@ -23,11 +23,13 @@ Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
 Hypernet = Annotated[
     str | None,
-    typer.Option(help="Hypernetwork: shipped name, path or Hub id. Default: the shipped one.", show_default=False),
+    typer.Option(
+        help="Hypernetwork: name, path or Hub id; training-free for none. Default: the shipped one.", show_default=False
+    ),
 ]
 Base = Annotated[
     str | None,
-    typer.Option(help="Where the base model is: path or Hub id. Default: the one it was made for.", show_default=False),
+    typer.Option(help="Base model: path, GGUF file or Hub id. Default: the one it was made for.", show_default=False),
 ]
 Scale = Annotated[float, typer.Option(help="Factor on the adapter's effect.", callback=_finite)]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
@@ -76,6 +78,13 @@ RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 discourages repe
 FourBit = Annotated[bool, typer.Option("--load-in-4bit", help="Load the base in 4 bits (needs bitsandbytes).")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that the text encoder's repository brings.")
+]
+Think = Annotated[bool, typer.Option("--think", help="Let a thinking model think before it answers.")]
+TemplateOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template-option", metavar="NAME=VALUE", help="Argument of the chat template; repeatable.", show_default=False
+    ),
 ]
 TextEncoder = Annotated[str | None, typer.Option(help="Where the text encoder is: path or Hub id.", show_default=False)]
 

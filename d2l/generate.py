@@ -65,6 +65,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         gradient_steps: on these questions.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
+        trained: whether the hypernetwork ever was; see ``d2l.untrained``.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
         not_read: parts of the documents, and files, that are not in it.
     """
@@ -79,6 +80,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     gradient_steps: int = 0
     pairs_answered: float | None = None
     fidelity: Fidelity | None = None
+    trained: bool = True
     changes: dict[str, list[str]] | None = None
     not_read: list[str] = field(default_factory=list)
 
@@ -177,6 +179,7 @@ class DocumentAdapter:
             gradient_steps=lora.gradient_steps,
             pairs_answered=self.pairs_answered,
             fidelity=self.fidelity,
+            trained=self.model.trained,
             changes=changes,
             not_read=not_read,
         )

@@ -57,16 +57,25 @@ class D2LModel:
         hypernetwork: moved to the base model's device by the caller.
         name: what it is called in cards.
         path: its checkpoint directory, where the question writer is.
+        trained: whether it ever was; see ``d2l.untrained``.
 
     Raises:
         InputError: the base model is not the one the hypernetwork was made for.
     """
 
     def __init__(
-        self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, name: str = "", path: Path | None = None
+        self,
+        config: D2LConfig,
+        hypernetwork: HyperNetwork,
+        base: BaseModel,
+        name: str = "",
+        path: Path | None = None,
+        *,
+        trained: bool = True,
     ) -> None:
         config.base.check(base.spec, "this hypernetwork")
         self.config, self.hypernetwork, self.base, self.name, self.path = config, hypernetwork, base, name, path
+        self.trained = trained
 
     @classmethod
     def from_pretrained(cls, path: Path, base: BaseModel, name: str | None = None) -> "D2LModel":
@@ -86,12 +95,13 @@ class D2LModel:
         return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name, path)
 
     def cache_key(self) -> str:
-        """What decides a chunk's factors: configuration, weights of hypernetwork and base, dtype and device."""
+        """What decides a document's rows: configuration, weights of hypernetwork and base, template, dtype, device."""
         placement = self.base.placement
         facts = [
             self.config.to_dict(),
             weights_digest(self.hypernetwork),
             weights_digest(self.base.model),
+            self.base.tokenizer.chat_template,
             str(placement.dtype),
             placement.device.type,
         ]

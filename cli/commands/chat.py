@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base, opening, scaled_weights
+from cli.loading import base_of, load_adapter, load_base, opening, scaled_weights
 
 
 def chat(
@@ -18,6 +18,8 @@ def chat(
     top_p: options.TopP = 1.0,
     top_k: options.TopK = 0,
     repetition_penalty: options.RepetitionPenalty = 1.0,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     scale: options.Scale = 1.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -30,7 +32,14 @@ def chat(
     Example: hyperlora chat brief-adapter
     """
     loaded_adapter = load_adapter(adapter)
-    loaded = load_base(base or loaded_adapter.base_model, device, dtype, load_in_4bit=load_in_4bit)
+    loaded = load_base(
+        base_of(loaded_adapter, base),
+        device,
+        dtype,
+        load_in_4bit=load_in_4bit,
+        think=think,
+        template_options=template_option,
+    )
     import torch
 
     from shared.base.chat import GenerationConfig, answer

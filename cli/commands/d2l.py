@@ -8,7 +8,7 @@ import typer
 from cli import options, output
 from cli.commands.read import report
 from cli.fidelity import tell_fidelity
-from cli.loading import load_d2l
+from cli.loading import UNTRAINED, load_d2l
 from cli.progress import bar, spinner, staged_bar
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def d2l(
     ocr_language: options.OcrLanguage = "eng",
     skip_bad: options.SkipBad = False,
     force: options.Force = False,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     save_dtype: options.SaveDtype = "bfloat16",
@@ -66,6 +68,7 @@ def d2l(
 
     The document is studied: questions about it are written and put to the base model as they will be asked; a few
     gradient steps on them follow (--refine 0 leaves these out, --no-study all of it).
+    A base model that no hypernetwork was trained for (--base) is used without one: the training-free mode.
     Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
     edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
@@ -97,12 +100,15 @@ def d2l(
             files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
         )
     report(read, losses_only=True)
-    find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
+    if hypernet != UNTRAINED:
+        find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
         from shared.training.refine import REFINE
     with stages("load"):
-        model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
+        model = load_d2l(
+            hypernet, base, device, dtype, load_in_4bit=load_in_4bit, think=think, template_options=template_option
+        )
     how = InternalizeOptions(
         chunk_tokens=chunk_tokens,
         memory=memory_limit,
@@ -116,7 +122,8 @@ def d2l(
     )
     with stages("generate"), staged_bar() as move:
         adapter = internalize(model, read.documents, how, use_cache=use_cache, unread=read.unread, on_progress=move)
-    if (model.writer if how.study is None else how.study) and not adapter.pairs:
+    asked = how.study if how.study is not None else model.writer or not model.trained
+    if asked and not adapter.pairs:
         output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
         written = adapter.save(target, force=force)
@@ -141,6 +148,8 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
     if written.fidelity is not None:
         tell_fidelity(written.fidelity)
+    if not written.trained:
+        output.note("training-free: no hypernetwork was trained for this base; check its answers with ask --compare")
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

@@ -18,7 +18,7 @@ from shared.training.packed import PlainPrompts, Prompt
 from shared.training.refine import Anchor
 from shared.work_folder import whole_file
 
-FORMAT = 1
+FORMAT = 2
 #: In a hypernetwork's checkpoint directory, for the base model that it ships with.
 ANCHORS_FILE = "anchors.safetensors"
 #: Questions, tokens of the base's reply to each, and how many of the likeliest tokens are kept at each of those.
@@ -29,9 +29,7 @@ _BATCH = 32
 def anchors(
     base: BaseModel, *, system: str | None = None, shipped: Path | None = None, root: Path | None = None
 ) -> list[Anchor]:
-    """Anchors of a base model, every other question with the request for a short answer.
-
-    They are the same for every document: made once, then read from ``HYPERLORA_HOME``.
+    """Anchors of a base model. They are the same for every document: made once, then read from ``HYPERLORA_HOME``.
 
     Args:
         system: message that the questions are asked with.
@@ -50,10 +48,8 @@ def anchors(
 
 @torch.no_grad()
 def _made(base: BaseModel, system: str | None) -> list[Anchor]:
-    questions = [
-        chat_ids(base, question_messages(question, system=system, short=number % 2 == 1))
-        for number, question in enumerate(spread(UNRELATED, NUMBER))
-    ]
+    # Without the request for a short answer: its states would be those of the document's own questions.
+    questions = [chat_ids(base, question_messages(q, system=system)) for q in spread(UNRELATED, NUMBER)]
     result: list[Anchor] = []
     for start in range(0, len(questions), _BATCH):
         part = questions[start : start + _BATCH]

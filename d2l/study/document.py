@@ -90,14 +90,15 @@ def document_pairs(
 
     Args:
         study: largest number of pairs for each chunk; 0 for none; ``None``: ``pairs_a_chunk`` where there is such a
-            writer, else none. With a number, a base without a trained writer writes from a few examples in its prompt.
+            writer, or the hypernetwork was never trained, else none. A base without a trained writer writes from a
+            few examples in its prompt.
         title: context of each question.
         use_cache: keep the pairs in ``HYPERLORA_HOME``, and use those of earlier runs.
 
     Raises:
         InputError: questions for a hypernetwork that cannot study.
     """
-    if study == 0 or (study is None and (not model.can_study or model.writer is None)):
+    if study == 0 or (study is None and not (model.can_study and (model.writer or not model.trained))):
         return []
     if not model.can_study:
         raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")

@@ -15,8 +15,9 @@ import torch
 
 from d2l.cache import ChunkCache
 from d2l.chunking import Chunk
-from d2l.encoder import record_inputs
+from d2l.encoder import record_inputs, token_values
 from d2l.questions import QA, question_messages
+from shared.base.cache import can_share_prefix, common_prefix, new_cache
 from shared.base.chat import answer_ids, chat_ids, pad_answers
 from shared.base.model import BaseModel
 from shared.errors import InputError
@@ -25,7 +26,7 @@ from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-from shared.training.packed import Prompt, common_prefix
+from shared.training.packed import Prompt
 
 PASSES = 2
 BATCH_SIZE = 32
@@ -89,16 +90,14 @@ def capture(
         on_progress: called with the number of prompts done after each batch.
     """
     targets, grid = network.config.targets, network.config.grid
-    shared = common_prefix(prompts)
+    shared = common_prefix([p.question for p in prompts]) if can_share_prefix(base.model) else []
     # Prompts of similar length together, so that little of a batch is padding.
     ordered, done = sorted(prompts, key=len), 0
-    from transformers import DynamicCache
-
     with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
         modules = {t.name: base.model.get_submodule(t.name) for t in targets}
         prefix = None
         if shared:
-            prefix = DynamicCache()
+            prefix = new_cache(base.model)
             base.model.base_model(
                 input_ids=torch.tensor([shared], device=base.device), past_key_values=prefix, use_cache=True
             )
@@ -114,7 +113,7 @@ def capture(
                 module: torch.stack([inputs[t.name] for t in targets if t.module == module], dim=1)
                 for module in grid.modules
             }
-            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            values = token_values(base, network.config, ids).roll(-1, dims=1)
             done += len(part)
             if on_progress:
                 on_progress(done)
@@ -150,6 +149,8 @@ def null_rows(
     kept = cache.get(chunk)
     if kept is not None:
         return [kept]
+    if not asked:  # a base that answers nothing has nothing to be kept from
+        return []
     bias = network.bias()
     with torch.no_grad():
         parts = [network.head.null_rows(source) for source in capture(base, network, asked, bias and bias.detach())]

@@ -172,6 +172,9 @@ def generate(
         streamer=_Callback(base.tokenizer, on_text) if on_text else None,
         **sampling,
     )
+    for module in base.model.modules():
+        if getattr(module, "rope_deltas", None) is not None:
+            module.rope_deltas = None  # Qwen-VL would shift the positions of later passes by those of this batch
     answers = base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return [answer.strip() for answer in answers]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from shared.base.device import choose_placement
-from shared.base.embedded import EMBEDDED_BASE, embedded_gguf
+from shared.base.gguf import EMBEDDED_BASE, embedded_file
 from shared.base.model import BaseArchitecture, load_base_model, read_architecture
 from shared.errors import InputError
 from shared.export import vllm
@@ -122,7 +122,7 @@ def base_gguf(base_model: str, given: str | None) -> Path | None:
         InputError: a file that does not exist.
     """
     if given is None:
-        return embedded_gguf() if base_model == EMBEDDED_BASE else None
+        return embedded_file() if base_model == EMBEDDED_BASE else None
     if given.endswith(".gguf") and not Path(given).is_file():
         raise InputError(f"{given} does not exist", "give the base model's GGUF file with --gguf")
     return Path(given) if Path(given).is_file() else None

@@ -1,7 +1,6 @@
 """Reads and writes PEFT adapter directories."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from torch import Tensor
 from shared.config import read_json
 from shared.errors import HyperLoraError, InputError
 from shared.hub import pull_snapshot
-from shared.lora.weights import LoraWeights
+from shared.lora.plain import check_plain, scaled_factors
+from shared.lora.weights import LoraFactors, LoraWeights, factor_pairs
 from shared.paths import ADAPTER_FILES, whole_directory
 from shared.work_folder import remove_left_overs
 
@@ -38,8 +38,10 @@ class Adapter:
     num_bytes: int
 
     @property
-    def base_model(self) -> str:
-        return self.config["base_model_name_or_path"]
+    def base_model(self) -> str | None:
+        """What the adapter says its base model is; ``None`` if it says nothing."""
+        name = self.config.get("base_model_name_or_path")
+        return name if isinstance(name, str) and name.strip() and name.isprintable() else None
 
     @property
     def question_system(self) -> str | None:
@@ -106,8 +108,11 @@ def write_adapter(
 def read_adapter(path: Path) -> Adapter:
     """Read an adapter directory, ours or any plain LoRA adapter that PEFT wrote.
 
+    Layers of different ranks get zeros up to the largest one.
+
     Raises:
-        InputError: no adapter there, damaged tensors, or a variant (DoRA, trained biases, ...) that is not plain LoRA.
+        InputError: no adapter there, damaged tensors, or a variant (DoRA, aLoRA, trained biases, ...) that is not plain
+            LoRA.
     """
     if not path.is_dir():
         remove_left_overs(path.parent)  # a run that was killed while it replaced this adapter: put the old one back
@@ -116,19 +121,14 @@ def read_adapter(path: Path) -> Adapter:
     config, weights_file = read_adapter_config(path), path / WEIGHTS_FILE
     if not weights_file.is_file():
         raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")
-    weights = read_factors(weights_file)
-    if weights.r != config.get("r"):
-        raise InputError(f"{path}: config says r = {str(config.get('r'))[:40]}, the tensors have rank {weights.r}")
-    alpha, r = _finite(config.get("lora_alpha", weights.r), f"{path}: lora_alpha"), weights.r
-    scaling = alpha / r**0.5 if config.get("use_rslora") else alpha / r
+    factors = read_factors(weights_file)
+    weights = LoraWeights.padded({name: scaled_factors(path, config, name, f) for name, f in factors.items()})
+    if not weights.is_finite:
+        raise InputError(f"{path}: lora_alpha is too large", "make or download the adapter again")
     provenance_file = path / PROVENANCE_FILE
     provenance = read_json(provenance_file, "adapter") if provenance_file.exists() else {}
     if not isinstance(provenance, dict):
         raise InputError(f"{provenance_file} holds no mapping", "delete it, or make the adapter again")
-    if scaling != 1:
-        weights = weights.scaled(scaling)
-        if not weights.is_finite:
-            raise InputError(f"{path}: lora_alpha {alpha:g} is too large", "make or download the adapter again")
     return Adapter(path, weights, config, provenance, weights_file.stat().st_size)
 
 
@@ -141,16 +141,7 @@ def read_adapter_config(path: Path) -> dict[str, Any]:
     config = read_json(path / CONFIG_FILE, "adapter")
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise InputError(f"{path} is not a LoRA adapter")
-    odd = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
-    if config.get("bias", "none") != "none":
-        odd.append("bias")
-    if odd:
-        raise InputError(f"{path} uses {odd[0]}, which plain LoRA does not have")
-    base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base.strip() or not base.isprintable():
-        raise InputError(f"{path} names no base model")
-    if config.get("rank_pattern") or config.get("alpha_pattern"):
-        raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")
+    check_plain(path, config)
     return config
 
 
@@ -164,8 +155,8 @@ def pull_adapter(repo_id: str, *, revision: str | None = None, token: str | None
     return pull_snapshot(repo_id, revision=revision, token=token, **files)
 
 
-def read_factors(file: Path) -> LoraWeights:
-    """LoRA weights of a safetensors file under PEFT's names, float32, without the scaling that a config may state.
+def read_factors(file: Path) -> dict[str, LoraFactors]:
+    """LoRA factors of a safetensors file under PEFT's names, float32, without the scaling that a config may state.
 
     Raises:
         InputError: damaged, no plain LoRA, of rank 0, or numbers that are not finite or no floating-point numbers.
@@ -185,29 +176,15 @@ def read_factors(file: Path) -> LoraWeights:
     if strange:
         kind = str(state[strange[0]].dtype).removeprefix("torch.")
         raise InputError(f"{file}: {strange[0][:80]} holds {kind} numbers", "factors are floating-point numbers")
-    weights = LoraWeights.from_state_dict({key: t.float() for key, t in state.items()})
-    if weights.r < 1 or weights.batch_size is not None:
+    factors = factor_pairs({key: t.float() for key, t in state.items()})
+    tensors = [tensor for pair in factors.values() for tensor in (pair.lora_A, pair.lora_B)]
+    if not tensors or any(0 in tensor.shape or tensor.dim() != 2 for tensor in tensors):
         raise InputError(f"{file}: the factors are no matrices of rank 1 or more", "make or download the adapter again")
-    if not weights.is_finite:
+    if not all(tensor.isfinite().all() for tensor in tensors):
         raise InputError(f"{file} holds numbers that are not finite", "make or download the adapter again")
-    return weights
+    return factors
 
 
 def is_zero(weights: LoraWeights) -> bool:
     """Whether the update is nothing: every layer has a factor of zeros."""
     return all(not f.lora_A.any() or not f.lora_B.any() for f in weights.values())
-
-
-def _finite(value: Any, what: str) -> float:
-    """A number of a configuration.
-
-    Raises:
-        InputError: something else, or not finite as a float.
-    """
-    try:
-        number = float(value) if type(value) in (int, float) else math.nan
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{what} is {str(value)[:40]}, which is no finite number", "make the adapter again")
-    return number

@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from shared.base.cache import common_prefix
 from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
 from shared.base.targets import find_decoder
@@ -35,14 +36,6 @@ class Prompt:
 
     def __len__(self) -> int:
         return len(self.question) + len(self.answer)
-
-
-def common_prefix(prompts: Sequence[Prompt]) -> list[int]:
-    """Tokens that all questions begin with; the last token of a question is never among them."""
-    first, last = min(p.question for p in prompts), max(p.question for p in prompts)
-    longest = min(len(prompt.question) for prompt in prompts) - 1
-    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), longest)
-    return first[: min(length, longest)]
 
 
 class PreparedPrompts(Protocol):
@@ -77,7 +70,7 @@ class PackedPrompts:
 
     def __init__(self, base: BaseModel, prompts: Sequence[Prompt], first: int) -> None:
         self.base, self.first = base, first
-        head = common_prefix(prompts)
+        head = common_prefix([prompt.question for prompt in prompts])
         ids, positions, segments, answers = [*head], [*range(len(head))], [0] * len(head), [False] * len(head)
         for number, prompt in enumerate(prompts, 1):
             own = prompt.question[len(head) :]

@@ -12,11 +12,12 @@ from d2l.study.kept import PairCache
 from d2l.study.pairs import KIND
 from d2l.study.rows import capture, null_rows, prompt_batches, study_prompts, study_rows
 from d2l.study.windows import Window
+from shared.base.cache import common_prefix
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import half_whitened
 from shared.lora.layer import apply_lora
-from shared.training.packed import Prompt, common_prefix
+from shared.training.packed import Prompt
 from tests.models import TEXT, make_d2l
 
 PAIRS = [
@@ -226,7 +227,7 @@ def test_a_read_only_home_only_means_more_work(tmp_path):
 def test_capture_marks_the_states_that_predict_answers(tiny_base, model):
     prompts = sorted(study_prompts(tiny_base, PAIRS), key=len)
     (source,) = capture(tiny_base, model.hypernetwork, prompts, None)
-    shared = len(common_prefix(prompts))
+    shared = len(common_prefix([p.question for p in prompts]))
     assert tiny_base.tokenizer.decode(prompts[0].question[:shared]).startswith("<|im_start|>user\nW")
     for row, prompt in enumerate(prompts):
         start = len(prompt.question) - 1 - shared  # what all begin with went through the model before

@@ -7,18 +7,11 @@ from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights
 from shared.training.losses import TopTokens
-from shared.training.packed import PackedPrompts, PlainPrompts, Prompt, common_prefix, prompt_class
+from shared.training.packed import PackedPrompts, PlainPrompts, Prompt, prompt_class
 from shared.training.refine import Anchor, RefineConfig, refine
 from tests.models import load, make_base, random_weights
 
 PROMPTS = [Prompt([5, 6, 7, 11], [20, 21]), Prompt([5, 6, 8], [22]), Prompt([5, 6, 9, 12, 13], [23, 24, 25])]
-
-
-def test_a_common_prefix_leaves_every_question_its_last_token():
-    assert common_prefix(PROMPTS) == [5, 6]
-    assert common_prefix([Prompt([1, 2], [3]), Prompt([1, 2, 4], [3])]) == [1]
-    assert common_prefix([Prompt([1, 2, 3], [9])]) == [1, 2]
-    assert common_prefix([Prompt([1], [9]), Prompt([2], [9])]) == []
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])
