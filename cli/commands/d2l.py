@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
+from cli.hypernets import find_or_install
 from cli.loading import UNTRAINED, load_d2l
 from cli.progress import spinner, staged_bar
 
@@ -74,7 +75,6 @@ def d2l(
     from d2l.reader import expand_paths, read_document
     from shared.base.device import dtype_name
     from shared.errors import InputError
-    from shared.hypernetwork.registry import find_hypernetwork
     from shared.jsonl import write_jsonl
     from shared.paths import check_output, default_name
     from shared.provenance import Stages, provenance
@@ -93,7 +93,7 @@ def d2l(
     with stages("read"), spinner("reading"):
         documents = [read_document(path) for path in expand_paths(files)]
     if hypernet != UNTRAINED:
-        find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
+        find_or_install(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
     with stages("load"):
