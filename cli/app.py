@@ -54,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 evaluate = typer.Typer(help="Measure hypernetworks and adapters on data they have not seen.", no_args_is_help=True)
-hypernets = typer.Typer(help="List, describe and import hypernetworks.", no_args_is_help=True)
+hypernets = typer.Typer(help="List, describe, install and import hypernetworks.", no_args_is_help=True)
 
 
 def _version(value: bool) -> None:
@@ -113,7 +113,12 @@ _COMMANDS = {
         "needles": needles.needles,
         "tasks": tasks.tasks,
     },
-    hypernets: {"list": hypernet.list_, "info": hypernet.info, "import": hypernet.import_},
+    hypernets: {
+        "list": hypernet.list_,
+        "info": hypernet.info,
+        "install": hypernet.install_,
+        "import": hypernet.import_,
+    },
 }
 for _group, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():

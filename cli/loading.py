@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cli import output
+from cli.hypernets import find_or_install
 from cli.progress import spinner
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **
     Args:
         options: of ``load_base``.
     """
-    from shared.hypernetwork.registry import find_hypernetwork
-
-    entry = None if hypernet == UNTRAINED else find_hypernetwork(hypernet, "d2l")
+    entry = None if hypernet == UNTRAINED else find_or_install(hypernet, "d2l")
     loaded = load_base(base or (entry and entry.base_model), device, dtype, **options)
     from d2l.model import D2LModel
     from d2l.untrained import load_untrained

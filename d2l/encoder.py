@@ -71,13 +71,13 @@ def record_inputs(
 
 def token_values(base: BaseModel, config: HyperNetworkConfig, ids: Tensor) -> Tensor:
     """What writes each of (batch, T) tokens into the residual stream, (batch, T, hidden)."""
-    head = base.model.get_output_embeddings()
-    if config.head.embedding == "input" or getattr(head, "weight", None) is None:
-        return base.model.get_input_embeddings()(ids)
-    rows = head.weight[ids.to(head.weight.device)].to(base.device)
-    if config.head.embedding == "normed":
-        rows = rows * find_decoder(base.model).final_norm.weight.to(rows)
-    return rows
+    output = base.model.get_output_embeddings()
+    # Of a head that accelerate keeps elsewhere or that is quantised, the rows cannot be read.
+    if config.head.embedding == "output" and getattr(output, "weight", None) is not None:
+        weight = output.weight
+        if weight.device.type != "meta" and weight.shape[-1] == base.spec.hidden_size:
+            return weight[ids.to(weight.device)].to(base.device)
+    return base.model.get_input_embeddings()(ids)
 
 
 def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> ContextFeatures:

@@ -29,7 +29,7 @@ CHUNK_TOKENS = 128
 #: Share of the layers, the last ones, that have a memory.
 LAYER_SHARE = 1 / 3
 # Measured, see docs/any-base.md: gains and ridge that trained hypernetworks came near to as well.
-HEAD = MemoryHeadConfig(value_rank=0, initial_gain=0.05, initial_ridge=0.05, initial_study_gain=2.0)
+HEAD = MemoryHeadConfig(value_rank=0, initial_gain=0.05, initial_ridge=0.05, initial_study_gain=2.0, embedding="output")
 # The Perceiver's choices start at weight 1 and stay there: the smallest one will do.
 _PERCEIVER = PerceiverConfig(
     latent_size=8, num_latents=1, num_blocks=1, num_attention_heads=1, num_key_value_heads=1, head_dim=8

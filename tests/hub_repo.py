@@ -46,6 +46,7 @@ class Request:
     path: str
     token: str | None
     body: bytes
+    range: str | None = None
 
     @property
     def json(self) -> Any:

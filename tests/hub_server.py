@@ -39,6 +39,8 @@ class HubServer:
     ``failures`` maps a part of a path to the error status that such requests get. What else it does wrong: it sends
     other bytes than the digests are of (``other_bytes`` by path), sends a part of a body and no more (``stalls``, parts
     of paths), lists pages of files for ever, makes every new repository public, and repeats the token in its errors.
+    ``cuts`` maps parts of paths to numbers of bytes behind which the connection breaks: the first of the first such
+    transfer, the last of all that are left.
     """
 
     write_token, read_token = "hf_write", "hf_read"
@@ -53,6 +55,7 @@ class HubServer:
         self.other_bytes: dict[str, bytes] = {}
         self.stalls: set[str] = set()
         self.lists_for_ever = self.makes_all_public = self.repeats_token = False
+        self.cuts: dict[str, list[int]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -204,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ") or None
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, urlsplit(self.path).path, token, body)
+        request = Request(self.command, urlsplit(self.path).path, token, body, self.headers.get("Range"))
         self.hub.requests.append(request)
         status, headers = 200, {"Content-Type": "application/json"}
         try:
@@ -213,6 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
         except HubError as error:
             status, data = error.status, json.dumps({"errors": [{"message": str(error)}]}).encode()
             headers |= {"X-Error-Message": str(error)} | ({"X-Error-Code": error.code} if error.code else {})
+        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        if start and status == 200:
+            whole, status = len(data), 206
+            data = data[int(start[1]) :]
+            headers |= {"Content-Range": f"bytes {start[1]}-{whole - 1}/{whole}"}
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
@@ -225,7 +233,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.closing.wait(60)
             self.close_connection = True
             return
-        self.wfile.write(data)
+        cuts = next((cuts for part, cuts in self.hub.cuts.items() if part in request.path), [len(data)])
+        cut = cuts.pop(0) if len(cuts) > 1 else cuts[0]
+        self.wfile.write(data[:cut])
+        self.close_connection = self.close_connection or cut < len(data)
 
     do_GET = do_HEAD = do_POST = do_PUT = _answer
 

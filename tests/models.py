@@ -1,5 +1,6 @@
 """Every tiny model of the tests: bases, tokenizers, hypernetworks and random weights, built from configurations."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -83,6 +84,12 @@ def make_base(
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path
+
+
+def edited(path, name, change):
+    """Change some keys of a JSON file in a model's folder."""
+    data = json.loads((path / name).read_text())
+    (path / name).write_text(json.dumps(data | change))
 
 
 def load(path: Path):

@@ -8,6 +8,7 @@ import typer
 from cli import options, output
 from cli.commands.read import report
 from cli.fidelity import tell_fidelity
+from cli.hypernets import find_or_install
 from cli.loading import UNTRAINED, load_d2l
 from cli.progress import bar, spinner, staged_bar
 
@@ -78,7 +79,6 @@ def d2l(
     from d2l.reader import read_documents
     from shared.base.device import dtype_name
     from shared.errors import InputError
-    from shared.hypernetwork.registry import find_hypernetwork
     from shared.jsonl import write_jsonl
     from shared.paths import check_output, default_name
     from shared.provenance import Stages, provenance
@@ -101,7 +101,7 @@ def d2l(
         )
     report(read, losses_only=True)
     if hypernet != UNTRAINED:
-        find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
+        find_or_install(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
         from shared.training.refine import REFINE

@@ -6,23 +6,48 @@ from typing import Annotated
 import typer
 
 from cli import options, output
+from cli.hypernets import convert, install
 
 
-def list_(json: options.Json = False, quiet: options.Quiet = False) -> None:
-    """List the hypernetworks that are installed.
+def list_(
+    available: Annotated[
+        bool, typer.Option("--available", help="Those that others released and hypernet install gets.")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """List the hypernetworks that are installed, or that can be.
 
-    Example: hyperlora hypernet list
+    Example: hyperlora hypernet list --available
     """
-    from shared.hypernetwork.registry import shipped_hypernetworks
+    from shared.hypernetwork.published import PUBLISHED
+    from shared.hypernetwork.registry import installed_hypernetworks, shipped_hypernetworks
 
-    rows = [
-        {"name": e.name, "kind": e.kind, "base_model": e.base_model, "path": str(e.path)}
-        for e in shipped_hypernetworks()
-    ]
-    text = output.table(
-        "hypernetworks", ["name", "kind", "base model"], [[r["name"], r["kind"], r["base_model"]] for r in rows]
-    )
+    here = installed_hypernetworks()
+    if available:
+        names = {entry.name for entry in here}
+        rows = [{**vars(entry), "installed": entry.name in names} for entry in PUBLISHED]
+        table = [
+            [r["name"], r["base_model"], f"{r['megabytes'] / 1000:.1f} GB", r["licence"], _source(r), _mark(r)]
+            for r in rows
+        ]
+        text = output.table("released", ["name", "base model", "size", "base's licence", "source", "here"], table)
+    else:
+        rows = [
+            {"name": e.name, "kind": e.kind, "base_model": e.base_model, "path": str(e.path)}
+            for e in (*shipped_hypernetworks(), *here)
+        ]
+        table = [[r["name"], r["kind"], r["base_model"]] for r in rows]
+        text = output.table("hypernetworks", ["name", "kind", "base model"], table)
     output.result(text, {"hypernetworks": rows})
+
+
+def _source(row: dict) -> str:
+    return f"{row['repo_id']} {row['subfolder']}"
+
+
+def _mark(row: dict) -> str:
+    return "yes" if row["installed"] else "no"
 
 
 def info(
@@ -79,28 +104,40 @@ def import_(
     """
     from shared.base.device import dtype_name
     from shared.base.model import read_architecture
-    from shared.importing.source import find_published, import_card
+    from shared.importing.source import find_published
     from shared.paths import check_output
 
     dtype = dtype_name(dtype, auto=False)
     check_output(output_dir, force=force, what="hypernetwork")
     found = find_published(source, subfolder=subfolder, revision=revision)
     architecture = read_architecture(base) if base is not None else None
-    from shared.hypernetwork.checkpoint import save_checkpoint
-
-    if found.kind == "d2l":
-        from d2l.importing import import_d2l
-
-        imported = import_d2l(found.file, architecture)
-        chunk = f"{imported.config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)"
-        facts, following = {"chunk length": chunk}, ("hyperlora", "d2l", "FILE")
-    else:
-        from t2l.importing import import_t2l
-
-        imported = import_t2l(found.file, found.folder, architecture)
-        facts, following = {"text encoder": imported.config.text_encoder}, ("hyperlora", "t2l", "WHAT TO DO")
-    base_model = imported.config.base.name_or_path
-    card = import_card(found, {"base model": base_model, **facts, "dtype": dtype}, imported.dropped)
-    save_checkpoint(output_dir, imported.config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
+    config = convert(found, architecture, output_dir, dtype=dtype, force=force)
+    base_model = config["base"]["name_or_path"]
     output.result(str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": base_model})
-    output.next_step(*following, "--hypernet", output_dir)
+    output.next_step(*_USE[found.kind], "--hypernet", output_dir)
+
+
+def install_(
+    name: Annotated[str, typer.Argument(help="Name in hyperlora hypernet list --available.", show_default=False)],
+    dtype: Annotated[str, typer.Option(help="Of the kept weights: float32, bfloat16 or float16.")] = "float32",
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Download a released hypernetwork, convert it without unpickling it, and keep it under its name.
+
+    Example: hyperlora hypernet install sakana-d2l-gemma-2-2b
+    """
+    from shared.base.device import dtype_name
+    from shared.hypernetwork.published import check_published
+    from shared.hypernetwork.registry import installed_path
+    from shared.paths import check_output
+
+    dtype, entry = dtype_name(dtype, auto=False), check_published(name)
+    check_output(installed_path(name), force=force, what="hypernetwork")
+    path = install(entry, dtype=dtype, force=force)
+    output.result(name, {"hypernetwork": name, "path": str(path), "kind": entry.kind, "base_model": entry.base_model})
+    output.next_step(*_USE[entry.kind], "--hypernet", name)
+
+
+_USE = {"d2l": ("hyperlora", "d2l", "FILE"), "t2l": ("hyperlora", "t2l", "WHAT TO DO")}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options, output
+from cli.hypernets import find_or_install
 from cli.loading import load_base
 from cli.progress import bar, spinner
 from cli.task_reports import report_batch, report_distance
@@ -106,7 +107,6 @@ def t2l(
     texts = descriptions or []
     _check_arguments(texts, batch, output_dir, pick, examples, n, noise, steps)
     from shared.base.device import dtype_name
-    from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output
     from shared.provenance import Stages
     from t2l.descriptions import adapter_name, read_requests
@@ -118,7 +118,7 @@ def t2l(
     labelled = read_examples(pick or examples) if pick or examples else None
     target = output_dir or Path(adapter_name(texts[0]))
     check_output(target, force=force, what="adapter" if requests is None else "directory of adapters")
-    entry = find_hypernetwork(hypernet, "t2l")
+    entry = find_or_install(hypernet, "t2l")
     with stages("import"), spinner("importing"):
         # Timed apart from the models.
         if entry.config.get("pooling", "sentence") == "sentence":

@@ -61,7 +61,7 @@ class MemoryHeadConfig(Config):
     recall_layers: int = 0
     initial_ridge: float = 0.02
     initial_study_gain: float = 2.0
-    embedding: Literal["input", "output", "normed"] = "input"
+    embedding: Literal["input", "output"] = "input"
     kind: Literal["memory"] = "memory"
 
     needs_states: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Finds hypernetworks: those shipped in a package, local directories, and Hub repositories."""
+"""Finds hypernetworks: those shipped in a package or installed by name, local directories, and Hub repositories."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import CONFIG_FILE, read_checkpoint_config
-from shared.paths import NETWORK_FILES
+from shared.hypernetwork.published import published
+from shared.paths import NETWORK_FILES, home
 
 PACKAGES = ("d2l", "t2l")
 
@@ -39,11 +40,26 @@ def shipped_hypernetworks() -> list[HypernetworkEntry]:
     return entries
 
 
+def installed_path(name: str) -> Path:
+    """Where a released hypernetwork is kept once it is installed."""
+    return home() / "hypernets" / name
+
+
+def installed_hypernetworks() -> list[HypernetworkEntry]:
+    """The released hypernetworks on this machine."""
+    entries = []
+    for path in sorted(installed_path("").glob("[!.]*")):
+        if (path / CONFIG_FILE).exists():
+            config = read_checkpoint_config(path)
+            entries.append(HypernetworkEntry(path.name, config["kind"], path, config))
+    return entries
+
+
 def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
-    """Resolve a shipped name, a local path or a Hub id; ``None`` is the shipped default of that kind.
+    """Resolve a shipped or installed name, a local path or a Hub id; ``None`` is the shipped default of that kind.
 
     Raises:
-        InputError: nothing of that name, no hypernetwork there, or one of the other kind.
+        InputError: nothing of that name, a released one that is not installed, or one of the other kind.
         HyperLoraError: the Hub cannot be reached.
     """
     shipped = [entry for entry in shipped_hypernetworks() if kind in (None, entry.kind)]
@@ -56,7 +72,12 @@ def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
     for entry in shipped:
         if entry.name == name:
             return entry
-    path = Path(name)
+    released = published(name)
+    if released and kind not in (None, released.kind):
+        raise _other_kind(name, released.kind, kind)
+    path = installed_path(name) if released else Path(name)
+    if released and not path.exists():
+        raise InputError(f"{name} is not installed", f"hyperlora hypernet install {name}")
     if not path.exists():
         from shared.hub import is_repo_id, pull_snapshot
 
@@ -66,7 +87,9 @@ def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
         path = pull_snapshot(name, **files)
     config = read_checkpoint_config(path)
     if kind is not None and config["kind"] != kind:
-        raise InputError(
-            f"{name} is a {config['kind']} hypernetwork, not {kind}", f"use it with hyperlora {config['kind']}"
-        )
+        raise _other_kind(name, config["kind"], kind)
     return HypernetworkEntry(name, config["kind"], path, config)
+
+
+def _other_kind(name: str, found: str, kind: str | None) -> InputError:
+    return InputError(f"{name} is a {found} hypernetwork, not {kind}", f"use it with hyperlora {found}")

@@ -18,6 +18,14 @@ T2L_ARGUMENTS, T2L_ADAPTER = "args.yaml", "adapter_config.json"
 MAX_MODULES, MAX_BLOCKS = 32, 128
 _ATTENTION = re.compile(r"(q|k|v|o|qkv)_proj")
 _READS_HIDDEN, _WRITES_HIDDEN = re.compile(r"(q|k|v|qkv|gate|up|gate_up)_proj"), re.compile(r"(o|down)_proj")
+# Checkpoints of other code than the two families that are read: by repository, and by their file's name.
+OTHER_FILE = "hypernet.pt"
+OTHER_FAMILIES = {
+    "farpluto/doc-to-lora-niah": (
+        "a checkpoint of another implementation of Doc-to-LoRA (for Qwen/Qwen3-1.7B), whose format is not read",
+        "without it: hyperlora d2l FILE --base Qwen/Qwen3-1.7B",
+    )
+}
 LICENCES = {
     "d2l": "code: MIT (https://github.com/SakanaAI/doc-to-lora); the weights have their publisher's own terms",
     "t2l": "code: Apache-2.0 (https://github.com/SakanaAI/text-to-lora); the weights have their publisher's own terms",
@@ -54,6 +62,11 @@ class PublishedSource:
         return sums
 
 
+def needed_files(kind: str) -> tuple[str, ...]:
+    """Names of the files that an import reads, the weights first."""
+    return (D2L_FILE,) if kind == "d2l" else (T2L_FILE, T2L_ARGUMENTS, T2L_ADAPTER)
+
+
 def find_published(source: str, *, subfolder: str | None = None, revision: str | None = None) -> PublishedSource:
     """Locate a published checkpoint: a file, a folder, or a Hub id; the kind follows from the file's name.
 
@@ -61,6 +74,8 @@ def find_published(source: str, *, subfolder: str | None = None, revision: str |
         InputError: nothing there, or no checkpoint of a known kind.
     """
     path, name = Path(source), source
+    if source in OTHER_FAMILIES:
+        raise InputError(f"{source} is {OTHER_FAMILIES[source][0]}", OTHER_FAMILIES[source][1])
     if not path.exists():
         from shared.hub import is_repo_id, pull_snapshot
 
@@ -71,6 +86,9 @@ def find_published(source: str, *, subfolder: str | None = None, revision: str |
         name = "/".join(filter(None, (source, subfolder))) + (f" at {revision}" if revision else "")
     elif subfolder and path.is_dir():
         path = path / subfolder
+    if path.name == OTHER_FILE or (path / OTHER_FILE).is_file():
+        what, hint = OTHER_FAMILIES["farpluto/doc-to-lora-niah"]
+        raise InputError(f"{path} is, by its name {OTHER_FILE}, {what}", hint)
     if path.is_file():
         return _t2l_source(path, name) if path.name == T2L_FILE else PublishedSource("d2l", path, name)
     if (path / D2L_FILE).is_file():

@@ -1,5 +1,7 @@
 """Documents for base models that no hypernetwork was trained for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ from shared.errors import InputError
 from shared.lora.adapter import read_adapter
 from shared.lora.layer import apply_lora
 from tests.architectures import NAMES, OTHERS, build
-from tests.models import TEXT, load, make_base, make_tokenizer
+from tests.models import TEXT, edited, load, make_base, make_tokenizer
 
 PAIRS = (QA("When does the ferry leave?", ("at six",)), QA("What does the ferry carry?", ("salted herring",)))
 DOCUMENT = DocumentText("a.txt", TEXT, "0" * 64, None, len(TEXT))
@@ -97,14 +99,22 @@ def test_without_training_a_document_is_studied_by_default(tiny_base):
     assert not internalize(model, [DOCUMENT], InternalizeOptions(study=0)).pairs
 
 
-def test_it_recites_and_answers_what_it_studied(tmp_path):
-    """With layers wide enough for the rows, ridge regression brings back every studied answer, token for token."""
-    base = load(make_base(tmp_path / "wide", hidden_size=128, layers=6))
-    made = internalize(load_untrained(base), [DOCUMENT], InternalizeOptions(study=0, questions=PAIRS))
+@pytest.mark.parametrize("tied", [True, False])
+def test_it_answers_what_it_studied(tmp_path, monkeypatch, tied):
+    """Token for token while there are fewer rows than inputs, also where the output layer has rows of its own.
+
+    A random model has larger logits than a trained one: its values must be longer.
+    """
+    monkeypatch.setattr(untrained, "HEAD", replace(untrained.HEAD, initial_gain=1.0, initial_ridge=0.01))
+    text = "The ferry leaves at six. It carries salted herring!"
+    document = DocumentText("a.txt", text, "0" * 64, None, len(text))
+    path = make_base(tmp_path / "base", hidden_size=128, layers=6)
+    edited(path, "config.json", {"tie_word_embeddings": tied})
+    model = load_untrained(load(path))
+    made = internalize(model, [document], InternalizeOptions(study=0, questions=PAIRS))
     assert made.pairs_answered == 1
     assert [made.ask(f"{qa.question}\nAnswer in a few words.") for qa in PAIRS] == ["at six", "salted herring"]
-    untouched = internalize(load_untrained(base), [DOCUMENT], InternalizeOptions(study=0))
-    assert untouched.ask(PAIRS[0].question) != "at six"
+    assert internalize(model, [document], InternalizeOptions(study=0)).ask(PAIRS[0].question) != "at six"
 
 
 def test_a_base_is_calibrated_once(tiny_base, monkeypatch):

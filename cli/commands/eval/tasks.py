@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
+from cli.hypernets import find_or_install
 from cli.loading import load_adapter, load_base
 from cli.progress import bar
 
@@ -80,7 +81,6 @@ def tasks(
     """
     from cli.plots import check_plot, task_differences
     from shared.errors import InputError
-    from shared.hypernetwork.registry import find_hypernetwork
     from shared.provenance import provenance
 
     if split not in SPLITS:
@@ -94,7 +94,7 @@ def tasks(
     chosen = pool
     if max_tasks is not None and max_tasks < len(pool):
         chosen = [pool[i] for i in sorted(Random(seed).sample(range(len(pool)), max_tasks))]
-    entry = find_hypernetwork(hypernet, "t2l")
+    entry = find_or_install(hypernet, "t2l")
     loaded_multitask = load_adapter(multitask) if multitask else None
     loaded = load_base(base or entry.base_model, device, dtype)
     from t2l.evaluation.baselines import OracleConfig

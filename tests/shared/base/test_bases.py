@@ -1,7 +1,5 @@
 """Base models as they are on people's disks: their own generation settings, thinking, quantisation, other layers."""
 
-import json
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,7 +10,7 @@ from shared.base.model import load_base_model
 from shared.base.targets import find_targets
 from shared.base.template import parse_option, template_arguments
 from shared.errors import InputError
-from tests.models import CHAT_TEMPLATE, load, make_base, make_tokenizer
+from tests.models import CHAT_TEMPLATE, edited, load, make_base, make_tokenizer
 
 # As Qwen3, SmolLM3 and DeepSeek-V3.1 write their switches.
 THINKING = {
@@ -23,12 +21,6 @@ THINKING = {
         "{% if not thinking is defined %}{% set thinking = true %}{% endif %}{% if not thinking %}</think>{% endif %}"
     ),
 }
-
-
-def edited(path, name, change):
-    """A copy of a file's JSON with some keys changed, in place."""
-    data = json.loads((path / name).read_text())
-    (path / name).write_text(json.dumps(data | change))
 
 
 @pytest.fixture
