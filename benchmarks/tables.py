@@ -21,8 +21,9 @@ APPROACHES = {
     "context": "full text in the prompt",
     "retrieval": "two best chunks in the prompt",
     "distillation": "context distillation",
-    "d2l": "**adapter**",
-    "d2l+refine": "adapter, studied and refined",
+    "d2l": "adapter, one pass",
+    "d2l+study": "adapter, studied in closed form",
+    "d2l+refine": "**adapter, studied**",
 }
 TASK_MODES = {
     "base": "base",
@@ -82,7 +83,9 @@ def study() -> str:
     """Adapters without and with study beside the text in the prompt, where the data has it."""
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
-        "study-generated": "generated documents, pairs by the writer",
+        "study-long": "30 sentences, pairs by other annotators",
+        "study-generated": "generated documents, written pairs",
+        "study-real": "paragraphs of Wikipedia and others, written pairs",
     }
     modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
     for name, title in sets.items():
