@@ -32,7 +32,7 @@ class RefineConfig(Config):
     """How an adapter is refined.
 
     Attributes:
-        passes: over all prompts, in batches; but ``least_steps`` Adam steps at least.
+        passes: over all prompts, in batches; but ``least_steps`` Adam steps at least, and ``most_steps`` at most.
         lr: rate at the first step; it falls to zero over the steps.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
         batch_tokens: tokens of a step's prompts, at most (but one prompt at least).
@@ -43,6 +43,7 @@ class RefineConfig(Config):
 
     passes: int = 4
     least_steps: int = 16
+    most_steps: int = 240
     lr: float = 4e-4
     batch_size: int = 32
     anchor_batch_size: int = 8
@@ -53,7 +54,14 @@ class RefineConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = self.passes, self.least_steps, self.batch_size, self.anchor_batch_size, self.batch_tokens
+        counts = (
+            self.passes,
+            self.least_steps,
+            self.most_steps,
+            self.batch_size,
+            self.anchor_batch_size,
+            self.batch_tokens,
+        )
         if min(counts) < 1 or not 0 < self.blocks <= 1:
             raise InputError("refining needs at least one pass, prompt and anchor, and a share of blocks in (0, 1]")
 
@@ -110,9 +118,10 @@ def refine(
         )
     with apply_lora(base.model, weights.detach().to(base.placement.dtype)):
         prepare = prompt_class(base, prompts[:3], first)
+        # Of very many prompts, as many as there are steps for.
         size = max(1, min(config.batch_size, config.batch_tokens * len(prompts) // sum(map(len, prompts))))
-        asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)]
-        steps = max(config.least_steps, config.passes * len(asked))
+        asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)[: config.most_steps]]
+        steps = min(config.most_steps, max(config.least_steps, config.passes * len(asked)))
         kept = [
             (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
             for part in _parts(anchors, config.anchor_batch_size, rng)[:steps]

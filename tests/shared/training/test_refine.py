@@ -111,6 +111,7 @@ def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_b
         refine(tiny_base, initial, PROMPTS, (), endless, **options)
     one_each = RefineConfig(good_enough=0, batch_size=1, passes=3, least_steps=4)
     assert len(refine(tiny_base, initial, PROMPTS, (), one_each).losses) == 9
+    assert len(refine(tiny_base, initial, PROMPTS, (), one_each.replace(most_steps=2)).losses) == 2
 
 
 def test_refining_refuses_an_adapter_without_the_last_blocks(tiny_base):
