@@ -62,7 +62,7 @@ class RefineConfig(Config):
             self.anchor_batch_size,
             self.batch_tokens,
         )
-        if min(counts) < 1 or not 0 < self.blocks <= 1:
+        if min(self.passes, self.least_steps, self.most_steps, *sizes) < 1 or not 0 < self.blocks <= 1:
             raise InputError("refining needs at least one pass, prompt and anchor, and a share of blocks in (0, 1]")
 
 
