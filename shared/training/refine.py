@@ -54,14 +54,7 @@ class RefineConfig(Config):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = (
-            self.passes,
-            self.least_steps,
-            self.most_steps,
-            self.batch_size,
-            self.anchor_batch_size,
-            self.batch_tokens,
-        )
+        sizes = self.batch_size, self.anchor_batch_size, self.batch_tokens
         if min(self.passes, self.least_steps, self.most_steps, *sizes) < 1 or not 0 < self.blocks <= 1:
             raise InputError("refining needs at least one pass, prompt and anchor, and a share of blocks in (0, 1]")
 
