@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli import output
 from cli.commands import (
     ask,
     chat,
@@ -18,6 +19,7 @@ from cli.commands import (
     pull,
     push,
     scale,
+    serve,
     t2l,
     train,
 )
@@ -62,6 +64,7 @@ def _start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    output.tolerate_code_pages()
     # Libraries' own bars and warnings would mix with ours; a user who wants them sets these variables.
     for name, value in {
         "TQDM_DISABLE": "1",
@@ -88,6 +91,7 @@ _COMMANDS = {
         "combine": combine.combine,
         "scale": scale.scale,
         "export": export.export,
+        "serve": serve.serve,
         "push": push.push,
         "pull": pull.pull,
         "train": train.train,

@@ -1,5 +1,6 @@
 """What several commands load the same way."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.progress import spinner
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from d2l.questions import QA
     from shared.base.model import BaseModel
     from shared.lora.adapter import Adapter
+    from shared.lora.weights import LoraWeights
 
 
 def load_base(
@@ -52,9 +54,10 @@ def written_pairs(model: "D2LModel", number: int, text: str) -> "list[QA]":
     return write_pairs(writer, text, number, len(model.chunk(text)))
 
 
-def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:
-    """The first messages of a conversation: the user's system message, else the one the adapter was trained with."""
-    content = adapter.question_system if system is None else system
+def opening(adapters: "Sequence[Adapter]", system: str | None) -> list[dict[str, str]]:
+    """The first messages of a conversation: the user's system message, else the one an adapter was trained with."""
+    trained = next((a.question_system for a in adapters if a.question_system is not None), None)
+    content = trained if system is None else system
     return [] if content is None else [{"role": "system", "content": content}]
 
 
@@ -69,3 +72,19 @@ def load_adapter(path: str) -> "Adapter":
     if not local.exists() and is_repo_id(path):
         local = pull_snapshot(path)
     return read_adapter(local)
+
+
+def load_adapters(paths: "Sequence[str]") -> "list[Adapter]":
+    """Adapters of one base."""
+    adapters = [load_adapter(path) for path in paths]
+    from shared.lora.combine import check_bases
+
+    check_bases(adapters)
+    return adapters
+
+
+def together(adapters: "Sequence[Adapter]") -> "LoraWeights":
+    """The sum of their updates."""
+    from shared.lora.combine import add
+
+    return add([adapter.weights for adapter in adapters])

@@ -33,9 +33,35 @@ def stderr() -> Console:
 def result(text: str, data: Any = None, **more: Any) -> None:
     """Print ``text`` for people and pipes, or with ``--json`` ``data`` (a mapping or dataclass) and ``more``."""
     if is_json():
-        print(json.dumps({**plain(data), **more}, ensure_ascii=False, indent=2))
-    else:
-        print(text)
+        text = _json({**plain(data), **more}, indent=2)
+    print(text, flush=True)  # a command that goes on, such as serve, must not hold it back
+
+
+def line(data: Any) -> None:
+    """Print one of many results, a JSON line."""
+    print(_json(data), flush=True)
+
+
+def _json(data: Any, indent: int | None = None) -> str:
+    """JSON that stdout can hold: where that is not Unicode, other characters are escaped."""
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(data, ensure_ascii=not is_unicode, indent=indent)
+
+
+def tolerate_code_pages() -> None:
+    """Let no character break an answer: one that the terminal's code page lacks is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def read_stdin() -> str:
+    """All of stdin: UTF-8, or else what the system's code page makes of it."""
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(sys.stdin.encoding or "latin-1", errors="replace")
 
 
 def plain(data: Any) -> Any:
