@@ -71,9 +71,8 @@ def test_passages_that_match_stand_in_the_prompt(hyperlora, adapter, tiny_base, 
     monkeypatch.setattr(t2l.encoder, "load_text_encoder", Encoder)
     texts = ["The ferry leaves at six. " * 9, "Maud keeps a goat. " * 9, "Ink is blue. " * 9]
     (tmp_path / "book.txt").write_text("\n\n".join(texts))
-    done = hyperlora(
-        "ask", adapter, "Who keeps a goat?", "--with-context", "book.txt", "--passages", 1, *SHORT, "--json"
-    )
+    found = ["--with-context", "book.txt", "--passages", 1, *SHORT]
+    done = hyperlora("ask", adapter, "Who keeps a goat?", *found, "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     (source,) = report["sources"]
