@@ -22,7 +22,7 @@ APPROACHES = {
     "retrieval": "two best chunks in the prompt",
     "distillation": "context distillation",
     "d2l": "**adapter**",
-    "d2l+refinement": "adapter + refinement",
+    "d2l+refine": "adapter, studied and refined",
 }
 TASK_MODES = {
     "base": "base",

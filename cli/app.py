@@ -3,12 +3,18 @@
 import os
 from typing import Annotated
 
+if __name__ == "__main__":  # accelerate launch -m cli.app train ...; before the slower imports
+    from cli.process import end_at_once, open_streams
+
+    end_at_once()
+    open_streams()
+
 import typer
 
-from cli import output
 from cli.commands import (
     ask,
     chat,
+    check,
     combine,
     compare,
     d2l,
@@ -18,6 +24,8 @@ from cli.commands import (
     inspect,
     pull,
     push,
+    read,
+    refine,
     scale,
     serve,
     t2l,
@@ -64,11 +72,11 @@ def _start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    output.tolerate_code_pages()
     # Libraries' own bars and warnings would mix with ours; a user who wants them sets these variables.
     for name, value in {
         "TQDM_DISABLE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_VERBOSITY": "error",
         "TRANSFORMERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore",
@@ -87,7 +95,10 @@ _COMMANDS = {
         "describe": describe.describe,
         "ask": ask.ask,
         "chat": chat.chat,
+        "read": read.read,
         "inspect": inspect.inspect,
+        "check": check.check,
+        "refine": refine.refine,
         "combine": combine.combine,
         "scale": scale.scale,
         "export": export.export,
@@ -113,5 +124,5 @@ evaluate.command("niah", hidden=True)(handled(needles.needles))  # its name unti
 app.add_typer(evaluate, name="eval")
 app.add_typer(hypernets, name="hypernet")
 
-if __name__ == "__main__":  # accelerate launch -m cli.app train ...
+if __name__ == "__main__":
     app()

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import re
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import typer
 
 from cli import output
+from cli.process import Ended, unwinding
 from shared.errors import HyperLoraError
+from shared.hub_token import masked
 
 
 def fail(message: str, hint: str, code: int) -> None:
@@ -18,43 +22,60 @@ def fail(message: str, hint: str, code: int) -> None:
     Raises:
         typer.Exit: always.
     """
-    console = output.stderr()
-    console.print(f"error: {message}", style="red", markup=False)
+    output.say(f"error: {_one_line(message)}", style="red")
     if hint:
-        console.print(f"hint: {hint}", markup=False)
+        output.say(f"hint: {_one_line(hint)}")
     raise typer.Exit(code)
 
 
 def handled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a command: its ``json`` and ``quiet`` decide how results are shown, and every failure is one line.
 
-    No traceback unless HYPERLORA_DEBUG=1; exit code 2 for bad input, 1 for a failure, 130 for Ctrl-C.
+    No traceback unless HYPERLORA_DEBUG=1; exit code 2 for bad input, 1 for a failure, 130 for Ctrl-C, 143 for SIGTERM.
     """
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         output.configure(json_output=kwargs.get("json", False), quiet=kwargs.get("quiet", False))
         try:
-            return function(*args, **kwargs)
+            with unwinding():
+                return function(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except BrokenPipeError:
             # The reader of our output has gone (head, less): nothing is wrong.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            output.drop_stdout()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             fail("interrupted", "", 130)
+        except Ended as end:
+            fail(str(end), "", end.exit_code)
         except Exception as error:
             if os.environ.get("HYPERLORA_DEBUG") == "1":
-                traceback.print_exc()
-            if isinstance(error, HyperLoraError):
-                fail(error.message, error.hint, error.exit_code)
-            if isinstance(error, OSError):
-                fail(str(error), "check the path, its permissions and the disk's free space", 1)
-            fail(
-                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
-                "HYPERLORA_DEBUG=1 shows the traceback",
-                1,
-            )
+                print(masked(traceback.format_exc()), file=sys.stderr)
+            fail(*_explanation(error))
 
     return wrapper
+
+
+def _explanation(error: Exception) -> tuple[str, str, int]:
+    """Message, hint and exit code."""
+    match error:
+        case HyperLoraError():
+            return error.message, error.hint, error.exit_code
+        case MemoryError():
+            return "not enough memory", "a smaller --memory, --dtype bfloat16 or another base model takes less", 1
+        case RecursionError():
+            return "the input is nested too deeply", "check the file", 2
+        case OSError():
+            name = f": {error.filename}" if error.filename else ""
+            message = f"{error.strerror}{name}" if error.strerror else str(error)
+            return message, "check the path, its permissions and the disk's free space", 1
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}", "HYPERLORA_DEBUG=1 shows the traceback", 1
+
+
+def _one_line(text: str) -> str:
+    """Without tokens, line ends, and whatever else a terminal would not print."""
+    text = re.sub(r"\s*[\r\n]\s*", " ", masked(text).strip())
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "?" for c in text)

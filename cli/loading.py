@@ -3,55 +3,105 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cli import output
 from cli.progress import spinner
 
 if TYPE_CHECKING:
     from d2l.model import D2LModel
-    from d2l.questions import QA
     from shared.base.model import BaseModel
     from shared.lora.adapter import Adapter
     from shared.lora.weights import LoraWeights
 
 
 def load_base(
-    name: str | None, device: str, dtype: str, *, load_in_4bit: bool = False, trust_remote_code: bool = False
+    name: str | None,
+    device: str,
+    dtype: str,
+    *,
+    load_in_4bit: bool = False,
+    trust_remote_code: bool = False,
+    think: bool = False,
+    template_options: list[str] | None = None,
 ) -> "BaseModel":
-    """Place and load a base model, with a spinner."""
+    """Place and load a base model, with a spinner.
+
+    Args:
+        template_options: arguments of its chat template, as NAME=VALUE.
+    """
     with spinner("loading the base model"):
         from shared.base.device import choose_placement
+        from shared.base.gguf import runs_from_temporary_base
         from shared.base.model import load_base_model
+        from shared.base.template import parse_option
 
         placement = choose_placement(device, dtype)
         spread = device == "auto" and placement.device.type == "cuda"
-        return load_base_model(
+        base = load_base_model(
             name,
             placement=placement,
             load_in_4bit=load_in_4bit,
             trust_remote_code=trust_remote_code,
             device_map="auto" if spread else None,
+            think=think,
+            template_options=dict(map(parse_option, template_options or ())),
         )
+    if runs_from_temporary_base():
+        output.warning("HYPERLORA_HOME cannot be written: the base model is converted again in every run, for 20 s")
+    return base
 
 
-def load_d2l(
-    hypernet: str | None, base: str | None, device: str, dtype: str, *, load_in_4bit: bool = False
-) -> "D2LModel":
-    """A document hypernetwork on its base model."""
+def base_of(adapter: "Adapter", base: str | None) -> str:
+    """The base model that an adapter goes on: the user's word, or the adapter's own.
+
+    Raises:
+        InputError: neither names one.
+    """
+    name = base or adapter.base_model
+    if name is None:
+        from shared.errors import InputError
+
+        raise InputError(f"{adapter.path} names no base model", "give it with --base")
+    return name
+
+
+UNTRAINED = "training-free"
+
+
+def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **options) -> "D2LModel":
+    """A document hypernetwork on its base model; for a base that the shipped one is not made for, one without training.
+
+    Args:
+        options: of ``load_base``.
+    """
     from shared.hypernetwork.registry import find_hypernetwork
 
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base(base or entry.base_model, device, dtype, load_in_4bit=load_in_4bit)
+    entry = None if hypernet == UNTRAINED else find_hypernetwork(hypernet, "d2l")
+    loaded = load_base(base or (entry and entry.base_model), device, dtype, **options)
     from d2l.model import D2LModel
+    from d2l.untrained import load_untrained
+    from shared.base.model import BaseModelSpec
 
-    return D2LModel.from_pretrained(entry.path, loaded, entry.name)
+    if entry is not None and (hypernet or BaseModelSpec.from_dict(entry.config["base"]).fits(loaded.spec)):
+        return D2LModel.from_pretrained(entry.path, loaded, entry.name)
+    with spinner("calibrating"):
+        model = load_untrained(loaded)
+    output.note(f"no hypernetwork was trained for {loaded.spec.name_or_path}: training-free mode (docs/any-base.md)")
+    return model
 
 
-def written_pairs(model: "D2LModel", number: int, text: str) -> "list[QA]":
-    """Up to ``number`` pairs for each chunk of a text, by the hypernetwork's question writer or the base itself."""
-    from d2l.study.document import write_pairs
-    from d2l.study.writer import QuestionWriter
+def scaled_weights(adapters: "Sequence[Adapter]", scale: float, base: "BaseModel") -> "LoraWeights":
+    """The sum of adapters' updates times a factor, on the base model's device.
 
-    writer = model.writer or QuestionWriter(model.base)
-    return write_pairs(writer, text, number, len(model.chunk(text)))
+    Raises:
+        InputError: the factor makes numbers of it that are not finite.
+    """
+    from shared.errors import InputError
+    from shared.lora.combine import add
+
+    weights = add([adapter.weights for adapter in adapters]).scaled(scale)
+    if not weights.is_finite:
+        raise InputError(f"the scale {scale:g} is too large for this adapter", "1 is the adapter as it is")
+    return weights.to(base.device)
 
 
 def opening(adapters: "Sequence[Adapter]", system: str | None) -> list[dict[str, str]]:
@@ -59,19 +109,6 @@ def opening(adapters: "Sequence[Adapter]", system: str | None) -> list[dict[str,
     trained = next((a.question_system for a in adapters if a.question_system is not None), None)
     content = trained if system is None else system
     return [] if content is None else [{"role": "system", "content": content}]
-
-
-def load_adapter(path: str) -> "Adapter":
-    """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
-    from pathlib import Path
-
-    from shared.hub import is_repo_id, pull_snapshot
-    from shared.lora.adapter import read_adapter
-
-    local = Path(path)
-    if not local.exists() and is_repo_id(path):
-        local = pull_snapshot(path)
-    return read_adapter(local)
 
 
 def load_adapters(paths: "Sequence[str]") -> "list[Adapter]":
@@ -83,8 +120,17 @@ def load_adapters(paths: "Sequence[str]") -> "list[Adapter]":
     return adapters
 
 
-def together(adapters: "Sequence[Adapter]") -> "LoraWeights":
-    """The sum of their updates."""
-    from shared.lora.combine import add
+def load_adapter(path: str) -> "Adapter":
+    """Read an adapter from a directory or, if it is no such thing but a Hub id, from the Hub."""
+    from pathlib import Path
 
-    return add([adapter.weights for adapter in adapters])
+    from shared.hub import is_repo_id
+    from shared.lora.adapter import is_zero, pull_adapter, read_adapter
+
+    local = Path(path)
+    if not local.exists() and is_repo_id(path):
+        local = pull_adapter(path)
+    adapter = read_adapter(local)
+    if is_zero(adapter.weights):
+        output.warning(output.ZERO_ADAPTER)
+    return adapter

@@ -1,20 +1,43 @@
 """The one output sink: results go to stdout, everything else to stderr."""
 
+import codecs
+import contextlib
 import dataclasses
+import io
 import json
+import os
+import shlex
 import sys
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.errors import HyperLoraError
+
+ZERO_ADAPTER = "all numbers of the adapter are zero, or cancel out: it changes nothing"
 _state = {"json": False, "quiet": False}
+
+
+def _printable(error: UnicodeError) -> tuple[bytes | str, int]:
+    """What a stream's encoding does not have: bytes of file names as they are, everything else as a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = map(ord, error.object[error.start : error.end])
+    return bytes(c - 0xDC00 if 0xDC80 <= c <= 0xDCFF else ord("?") for c in characters), error.end
+
+
+codecs.register_error("hyperlora", _printable)
 
 
 def configure(*, json_output: bool = False, quiet: bool = False) -> None:
     """Choose the mode for this invocation."""
     _state.update(json=json_output, quiet=quiet)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="hyperlora")
 
 
 def is_json() -> bool:
@@ -27,32 +50,51 @@ def is_quiet() -> bool:
 
 def stderr() -> Console:
     """Console for progress, hints and errors. Made anew, so that it follows a replaced sys.stderr."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(file=sys.stderr, stderr=True, highlight=False, soft_wrap=True)
+
+
+def write(text: str, end: str = "\n") -> None:
+    """Write to stdout, now.
+
+    Raises:
+        BrokenPipeError: whoever read it has gone.
+        HyperLoraError: it cannot be written, to a full disk for example.
+    """
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError:
+        drop_stdout()
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise HyperLoraError(f"cannot write the result to stdout: {error.strerror}", "check where it leads") from error
+
+
+def drop_stdout() -> None:
+    """What is still to be written to stdout goes nowhere, or the interpreter would fail on it at its end."""
+    with contextlib.suppress(OSError, ValueError):  # a stream of a test has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def result(text: str, data: Any = None, **more: Any) -> None:
     """Print ``text`` for people and pipes, or with ``--json`` ``data`` (a mapping or dataclass) and ``more``."""
     if is_json():
         text = _json({**plain(data), **more}, indent=2)
-    print(text, flush=True)  # a command that goes on, such as serve, must not hold it back
+    write(text)
 
 
 def line(data: Any) -> None:
     """Print one of many results, a JSON line."""
-    print(_json(data), flush=True)
+    write(_json(data))
 
 
 def _json(data: Any, indent: int | None = None) -> str:
-    """JSON that stdout can hold: where that is not Unicode, other characters are escaped."""
-    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    return json.dumps(data, ensure_ascii=not is_unicode, indent=indent)
-
-
-def tolerate_code_pages() -> None:
-    """Let no character break an answer: one that the terminal's code page lacks is shown as a question mark."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    text = json.dumps(data, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:  # JSON can say it in ASCII
+        text = json.dumps(data, indent=indent)
+    return text
 
 
 def read_stdin() -> str:
@@ -72,18 +114,30 @@ def plain(data: Any) -> Any:
 def note(message: str) -> None:
     """A line for the user beside the result; silent with ``--quiet``."""
     if not is_quiet():
-        stderr().print(message, markup=False)
+        say(message)
+
+
+def say(message: str, style: str | None = None) -> None:
+    """A line on stderr; nothing depends on whether somebody reads it."""
+    with contextlib.suppress(OSError):
+        stderr().print(message, style=style, markup=False)
 
 
 def warning(message: str) -> None:
     """What the user should know before relying on the result; shown with ``--quiet`` too."""
-    stderr().print(f"warning: {message}", markup=False)
+    say(f"warning: {message}")
 
 
-def next_step(command: str) -> None:
-    """What to type next."""
+def next_step(*command: object, remark: str = "") -> None:
+    """What to type next, quoted for a shell, and a remark on it."""
     if not is_json():
-        note(f"next: {command}")
+        words = [str(word) for word in command]
+        # A name that begins with a dash would be taken for an option.
+        words = [
+            f"./{word}" if isinstance(part, os.PathLike) and word.startswith("-") else word
+            for part, word in zip(command, words, strict=True)
+        ]
+        note(f"next: {' '.join(filter(None, (shlex.join(words), f'({remark})' if words and remark else remark)))}")
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:
@@ -107,8 +161,12 @@ def columns(texts: dict[str, str]) -> str:
 
 
 def _render(grid: Table) -> str:
-    width = None if sys.stdout.isatty() else 120
-    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
-    with console.capture() as capture:
-        console.print(grid)
-    return capture.get().rstrip("\n")
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
+        grid.box = box.ASCII
+    text = io.StringIO()
+    console = Console(
+        file=text, width=None if is_terminal else 120, force_terminal=is_terminal, highlight=False, markup=False
+    )
+    console.print(grid)
+    return text.getvalue().rstrip("\n")

@@ -42,8 +42,9 @@ class D2L:
             InputError: a file that cannot be read.
         """
         from d2l.generate import InternalizeOptions, RankBudget, internalize
-        from d2l.reader import expand_paths, read_document
+        from d2l.reader import read_documents
         from shared.lora.card import VLLM_RANKS
 
         options = options or InternalizeOptions(budget=RankBudget(VLLM_RANKS[-1]))
-        return internalize(self.model, [read_document(path) for path in expand_paths(map(str, paths))], options)
+        read = read_documents([str(path) for path in paths])
+        return internalize(self.model, read.documents, options, unread=read.unread)

@@ -9,6 +9,7 @@ from pathlib import Path
 from d2l.chunking import Chunk
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.paths import home
+from shared.work_folder import is_inside_work, whole_file
 
 MAX_BYTES = 8_000_000_000
 # Raise it when the same weights give other factors than before: files of another format are never read again.
@@ -75,12 +76,8 @@ class ChunkCache:
                 tensors = {f"{n}.keys": rows.keys.contiguous() for n, rows in part.items()}
                 tensors |= {f"{n}.values": rows.values.contiguous() for n, rows in part.items()}
                 content = save(tensors)
-                temporary = file.with_suffix(f".{os.getpid()}")
-                with temporary.open("wb") as opened:
-                    opened.write(hashlib.sha256(content).digest() + content)
-                    opened.flush()
-                    os.fsync(opened.fileno())  # else a crash may leave a whole name with half the bytes
-                temporary.replace(file)
+                with whole_file(file, self.directory.parent) as new:
+                    new.write_bytes(hashlib.sha256(content).digest() + content)
         except OSError:
             pass
 
@@ -88,6 +85,8 @@ class ChunkCache:
         """Remove the least recently used chunks of all hypernetworks beyond ``max_bytes``."""
         files = []
         for file in self.directory.parent.glob("*/*"):
+            if is_inside_work(file):
+                continue
             try:
                 files.append((file.stat().st_mtime, file.stat().st_size, file))
             except OSError:
@@ -96,5 +95,8 @@ class ChunkCache:
         for _, size, file in sorted(files):
             if total <= max_bytes:
                 break
-            file.unlink(missing_ok=True)
+            try:
+                file.unlink(missing_ok=True)
+            except OSError:
+                continue  # a read-only home is no reason for a run to fail
             total -= size

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 
 # A sentence ends at . ! ? (and closing quotes) before white space, or at the end of a line.
 _SENTENCE = re.compile(r".+?(?:[.!?][\"')\]]*(?=\s)|\n|$)\s*", re.DOTALL)
+
+# Characters that are tokenised at a time, at least, so that the memory for their tokens is bounded.
+BLOCK = 100_000
+_LINE_START = re.compile(r"\n(?=\S)")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?= )")
+_WORD_END = re.compile(r"\w(?= )")
 
 
 @dataclass(frozen=True)
@@ -76,27 +83,53 @@ def chunk_text(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: in
     if not tokenizer.is_fast:  # no character offsets
         return chunk_tokens_equally(tokenizer, text, chunk_tokens)
     text = text.strip()
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-    pieces = [
-        (i, min(i + chunk_tokens, stop))
-        for start, stop in _sentence_tokens(text, offsets)
-        for i in range(start, stop, chunk_tokens)
-    ]
-    groups = [
-        group for part in _segments(text, offsets, pieces, chunk_tokens) for group in _balance(part, chunk_tokens)
-    ]
     template = template_pieces(tokenizer)
+    numbers: dict[int, int] = {}  # one object for each token, not for each of its places in the document
     chunks = []
-    for start, stop in groups:
-        if (start, stop) != (0, len(ids)):
-            own = text[offsets[start][0] : offsets[stop - 1][1]].strip()
+    for segment in _segments(text, _pieces(tokenizer, text, chunk_tokens), chunk_tokens):
+        for group in _balance(segment, chunk_tokens):
+            own = text[group[0].begin : group[-1].end].strip()
             content = tokenizer(own, add_special_tokens=False)["input_ids"]
-        else:
-            content = ids
-        # A cut inside a word can make its pieces longer than they were in one.
-        chunks.append(template.wrap(content if len(content) <= chunk_tokens else ids[start:stop]))
-    return chunks
+            if len(content) > chunk_tokens:  # a cut inside a word can make its pieces longer than they were in one
+                content = [token for piece in group for token in piece.ids]
+            chunks.append(template.wrap([numbers.setdefault(token, token) for token in content]))
+    return chunks or [template.wrap([])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A sentence, or a part of one that is longer than a chunk: tokens [start, stop), characters [begin, end)."""
+
+    start: int
+    stop: int
+    begin: int
+    end: int
+    ids: list[int]
+
+
+def _pieces(tokenizer: "PreTrainedTokenizerBase", text: str, limit: int) -> Iterator[_Piece]:
+    """Sentences of at most ``limit`` tokens; a long text is tokenised block by block."""
+    tokens = place = 0
+    for block in _blocks(text):
+        encoded = tokenizer(block, add_special_tokens=False, return_offsets_mapping=True)
+        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+        for first, last in _sentence_tokens(block, offsets):
+            for i in range(first, last, limit):
+                j = min(i + limit, last)
+                yield _Piece(tokens + i, tokens + j, place + offsets[i][0], place + offsets[j - 1][1], ids[i:j])
+        tokens, place = tokens + len(ids), place + len(block)
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Parts of a long text between which no tokenizer has a token: before a line's first letter, or else a space."""
+    start = 0
+    while len(text) - start > 2 * BLOCK:
+        window = text[start + BLOCK : start + 2 * BLOCK]
+        found = _LINE_START.search(window) or _SENTENCE_END.search(window) or _WORD_END.search(window)
+        stop = start + BLOCK + (found.end() if found else BLOCK)
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
 
 
 def _sentence_tokens(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -134,48 +167,44 @@ def chunk_tokens_equally(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_
     return chunks
 
 
-def _segments(
-    text: str, offsets: list[tuple[int, int]], pieces: list[tuple[int, int]], limit: int
-) -> list[list[tuple[int, int]]]:
+def _segments(text: str, pieces: Iterable[_Piece], limit: int) -> Iterator[list[_Piece]]:
     """Neighbouring pieces in runs of 4 to 8 ``limit`` tokens (the last: up to 8), cut where the content says.
 
     The best border in reach is the one before a heading or a new paragraph, then before a new line; among equals it is
     the one with the smallest checksum of the sentence behind it, which an insertion elsewhere does not change.
     """
 
-    def rank(index: int) -> tuple[int, int]:
-        start, stop = offsets[pieces[index][0]][0], offsets[pieces[index][1] - 1][1]
-        sentence = text[start:stop].lstrip()
-        around = text[max(0, start - 8) : stop - len(sentence)]
+    def rank(piece: _Piece) -> tuple[int, int]:
+        sentence = text[piece.begin : piece.end].lstrip()
+        around = text[max(0, piece.begin - 8) : piece.end - len(sentence)]
         breaks = around[len(around.rstrip()) :].count("\n") + sentence.startswith("#")
         return -min(2, breaks), zlib.crc32(sentence.strip().encode())
 
-    segments, begin = [], 0
-    while pieces and pieces[-1][1] - pieces[begin][0] > 8 * limit:
-        origin = pieces[begin][0]
-        reach = [i for i in range(begin + 1, len(pieces)) if 4 * limit <= pieces[i][0] - origin <= 8 * limit]
-        cut = min(reach, key=rank)
-        segments.append(pieces[begin:cut])
-        begin = cut
-    return [*segments, pieces[begin:]]
+    run: list[_Piece] = []
+    for piece in pieces:
+        run.append(piece)
+        while piece.stop - run[0].start > 8 * limit:
+            reach = [i for i, p in enumerate(run) if 4 * limit <= p.start - run[0].start <= 8 * limit]
+            cut = min(reach, key=lambda i: rank(run[i]))
+            yield run[:cut]
+            run = run[cut:]
+    if run:
+        yield run
 
 
-def _balance(pieces: list[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
-    """Join neighbouring pieces into the fewest ranges of at most ``limit`` tokens, about equal in length."""
-    if not pieces:
-        return [(0, 0)]
-    origin, total = pieces[0][0], pieces[-1][1] - pieces[0][0]
+def _balance(pieces: list[_Piece], limit: int) -> list[list[_Piece]]:
+    """Join neighbouring pieces into the fewest groups of at most ``limit`` tokens, about equal in length."""
+    origin, total = pieces[0].start, pieces[-1].stop - pieces[0].start
     number = max(1, -(-total // limit))
     while True:
-        groups = [pieces[0]]
-        for start, stop in pieces[1:]:
-            begin = groups[-1][0]
+        groups = [[pieces[0]]]
+        for piece in pieces[1:]:
             # Close the group where that leaves its end nearer to the target than one piece more would.
-            over = (start + stop) / 2 - origin > total / number * len(groups)
-            if over or stop - begin > limit:
-                groups.append((start, stop))
+            over = (piece.start + piece.stop) / 2 - origin > total / number * len(groups)
+            if over or piece.stop - groups[-1][0].start > limit:
+                groups.append([piece])
             else:
-                groups[-1] = (begin, stop)
+                groups[-1].append(piece)
         if len(groups) <= number:
             return groups
         number += 1

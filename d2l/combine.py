@@ -10,12 +10,13 @@ from typing import Any
 
 from d2l.cache import ChunkCache
 from d2l.model import D2LModel
-from d2l.study.document import kept_studied
+from d2l.study.kept import kept_studied
 from shared.errors import HyperLoraError
 from shared.hypernetwork.head import ChunkFactors
 from shared.lora.combine import Part
 from shared.lora.weights import LoraWeights
 from shared.paths import home
+from shared.training.refine import REFINE
 
 
 def can_be_solved(parts: Sequence[Part]) -> list[str]:
@@ -73,4 +74,5 @@ def solve_together(
                     )
                 yield found
 
-    return model.solve(factors(), pairs, max_rank=max_rank, on_study=on_study).weights.to("cpu")
+    weights = model.solve(factors(), pairs, max_rank=max_rank, on_study=on_study).weights.to("cpu")
+    return model.refine(weights, pairs, REFINE).weights if pairs else weights

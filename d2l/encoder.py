@@ -13,6 +13,7 @@ from shared.base.chat import pad_batch
 from shared.base.model import BaseModel
 from shared.base.targets import find_decoder
 from shared.hypernetwork.features import ContextFeatures, MemorySource
+from shared.hypernetwork.network import HyperNetworkConfig
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
@@ -42,7 +43,9 @@ def record_inputs(
     def hook_for(name: str):
         def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
             # A model spread over devices has its blocks elsewhere than the hypernetwork.
-            seen[name] = (args[0] if args else kwargs["hidden_states"]).to(base.device)
+            states = args[0] if args else kwargs["hidden_states"]
+            # Some models flatten batch and sequence for their MLPs.
+            seen[name] = states.reshape(*ids.shape, states.shape[-1]).to(base.device)
             if len(seen) == len(modules):
                 raise _Recorded
 
@@ -64,6 +67,17 @@ def record_inputs(
         for handle in handles:
             handle.remove()
     return seen
+
+
+def token_values(base: BaseModel, config: HyperNetworkConfig, ids: Tensor) -> Tensor:
+    """What writes each of (batch, T) tokens into the residual stream, (batch, T, hidden)."""
+    head = base.model.get_output_embeddings()
+    if config.head.embedding == "input" or getattr(head, "weight", None) is None:
+        return base.model.get_input_embeddings()(ids)
+    rows = head.weight[ids.to(head.weight.device)].to(base.device)
+    if config.head.embedding == "normed":
+        rows = rows * find_decoder(base.model).final_norm.weight.to(rows)
+    return rows
 
 
 def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> ContextFeatures:
@@ -99,7 +113,7 @@ def encode_chunks(base: BaseModel, config: D2LConfig, chunks: list[Chunk]) -> Co
             hidden = torch.stack(list(states.values()), dim=1)
         source = None
         if hypernetwork.head.needs_states:
-            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            values = token_values(base, hypernetwork, ids).roll(-1, dims=1)
             pooled = torch.zeros_like(mask)
             for row, chunk in enumerate(chunks):
                 # A key is the state at a content token that predicts the next one. The template's last token would be

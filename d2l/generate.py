@@ -1,64 +1,29 @@
 """The main job: documents in, a PEFT adapter directory out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from d2l.budget import RankBudget
 from d2l.cache import ChunkCache
+from d2l.check import Fidelity, check, hold_back
 from d2l.model import D2LModel, DocumentLora
-from d2l.questions import QA, STUDY, question_messages
-from d2l.reader import STDIN, DocumentText
-from d2l.study.document import PairCache, answered_share, keep_studied, write_pairs
+from d2l.questions import QA, question_messages
+from d2l.reader import DocumentText
+from d2l.study.document import answered_share, document_pairs, title_of
+from d2l.study.kept import keep_studied
 from d2l.study.rows import study_prompts
-from d2l.study.writer import QuestionWriter
 from shared.base.chat import GenerationConfig, answer
 from shared.config import read_json
 from shared.errors import InputError
-from shared.hypernetwork.network import HyperNetworkConfig
 from shared.lora.adapter import PROVENANCE_FILE
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-
-# Upper bound of a safetensors header's bytes for one factor: its name, type, shape and place.
-HEADER_BYTES = 256
-
-
-@dataclass(frozen=True)
-class RankBudget:
-    """How large an adapter may become.
-
-    Attributes:
-        max_rank: largest rank.
-        max_bytes: largest size of the written weights file.
-    """
-
-    max_rank: int | None = None
-    max_bytes: int | None = None
-
-    def rank(self, config: HyperNetworkConfig, itemsize: int = 2) -> int | None:
-        """The largest rank within the budget, ``None`` if there is no limit.
-
-        Args:
-            itemsize: bytes of a number as it will be written.
-
-        Raises:
-            InputError: not even rank 1 fits.
-        """
-        limits = [] if self.max_rank is None else [self.max_rank]
-        if self.max_bytes is not None:
-            layers = (*config.targets, *config.bias_targets)
-            per_rank = itemsize * sum(t.in_features + t.out_features for t in layers)
-            header = 2 * HEADER_BYTES * len(layers)
-            limits.append((self.max_bytes - header) // per_rank)
-            if limits[-1] < 1:
-                raise InputError(
-                    f"the adapter cannot be that small: rank 1 takes {per_rank + header:,} bytes", "raise --max-bytes"
-                )
-        return min(limits, default=None)
+from shared.training.refine import REFINE, RefineConfig
 
 
 @dataclass(frozen=True)
@@ -71,10 +36,10 @@ class InternalizeOptions:
         budget: cut the adapter to a largest size.
         scale: factor on the whole update.
         dtype: of the written factors.
-        study: largest number of pairs for each chunk that the question writer asks; ``None``: ``STUDY`` where the
-            hypernetwork came with a writer, else none; 0: none. A base without a trained writer writes from a few
-            examples in its prompt.
+        study: largest number of pairs for each chunk, see ``d2l.study.document.document_pairs``.
         questions: the user's own questions on the documents with their answers, studied beside those.
+        refined: gradient steps on all these questions; ``None``: none.
+        checked: hold a few written questions back and ask them at the end.
     """
 
     chunk_tokens: int | None = None
@@ -84,6 +49,8 @@ class InternalizeOptions:
     dtype: str = "bfloat16"
     study: int | None = None
     questions: tuple[QA, ...] = ()
+    refined: RefineConfig | None = REFINE
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,8 +62,12 @@ class WrittenDocumentAdapter(WrittenAdapter):
         energy_kept: share that the rank limit left of what the documents' own text reads out.
         cached_chunks: chunks that were encoded before.
         pairs: questions with answers that the documents were studied with.
+        gradient_steps: on these questions.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
+        fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
+        trained: whether the hypernetwork ever was; see ``d2l.untrained``.
         changes: names of documents added, replaced and removed since the adapter that was replaced, if there was one.
+        not_read: parts of the documents, and files, that are not in it.
     """
 
     tokens: int = 0
@@ -106,8 +77,12 @@ class WrittenDocumentAdapter(WrittenAdapter):
     characters: int = 0
     cached_chunks: int = 0
     pairs: int = 0
+    gradient_steps: int = 0
     pairs_answered: float | None = None
+    fidelity: Fidelity | None = None
+    trained: bool = True
     changes: dict[str, list[str]] | None = None
+    not_read: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -123,8 +98,16 @@ class DocumentAdapter:
     lora: DocumentLora
     options: InternalizeOptions
     pairs: list[QA] = field(default_factory=list)
+    held_back: list[QA] = field(default_factory=list)
     pairs_answered: float | None = None
+    unread: list[str] = field(default_factory=list)
+    fidelity: Fidelity | None = None
     rows: dict[str, Any] | None = None
+
+    @property
+    def asked(self) -> list[QA]:
+        """All questions on the documents: those it was studied with, and those of the check."""
+        return [*self.pairs, *self.held_back]
 
     @property
     def weights(self) -> LoraWeights:
@@ -147,9 +130,19 @@ class DocumentAdapter:
         path, lora, config = Path(path), self.lora, self.model.config
         names = [Path(document.path).name for document in self.documents]
         files = [
-            {"name": name, "sha256": d.sha256, "pages": d.num_pages, "characters": d.num_characters}
+            {
+                "name": name,
+                "sha256": d.sha256,
+                "pages": d.num_pages,
+                "characters": d.num_characters,
+                "reading": d.reading.to_dict(),
+            }
             for name, d in zip(names, self.documents, strict=True)
         ]
+        not_read = [
+            f"{name}: {part}" for name, d in zip(names, self.documents, strict=True) for part in d.reading.left_out
+        ]
+        not_read += [f"not read: {name}" for name in self.unread]
         changes = changed_files(path, files)
         written = save_adapter(
             path,
@@ -160,11 +153,14 @@ class DocumentAdapter:
             hypernetwork=self.model.name,
             source={
                 "files": files,
+                "not_read": not_read,
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
                 "pairs": len(self.pairs),
+                "gradient_steps": lora.gradient_steps,
                 "pairs_answered": self.pairs_answered,
+                "fidelity": self.fidelity and asdict(self.fidelity),
                 "rows": self.rows if self.options.scale == 1 else None,
             },
             dtype=self.options.dtype,
@@ -180,8 +176,12 @@ class DocumentAdapter:
             characters=sum(d.num_characters for d in self.documents),
             cached_chunks=lora.num_cached,
             pairs=len(self.pairs),
+            gradient_steps=lora.gradient_steps,
             pairs_answered=self.pairs_answered,
+            fidelity=self.fidelity,
+            trained=self.model.trained,
             changes=changes,
+            not_read=not_read,
         )
 
 
@@ -191,6 +191,7 @@ def internalize(
     options: InternalizeOptions = InternalizeOptions(),
     *,
     use_cache: bool = False,
+    unread: Sequence[str] = (),
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> DocumentAdapter:
     """The adapter of one or more documents: a forward pass over them, and passes over questions about them.
@@ -198,7 +199,9 @@ def internalize(
     Args:
         use_cache: keep encoded chunks and written questions in ``HYPERLORA_HOME``, and use those of earlier runs and of
             runs that were cut short.
-        on_progress: called with a stage ("encoding", "asking", "studying"), what is done of it, and all of it.
+        unread: names of files that could not be read, for the record.
+        on_progress: called with a stage ("asking", "encoding", "studying", "refining", "checking"), what is done of
+            it, and all of it.
 
     Raises:
         InputError: the budget is too small, questions for a hypernetwork that cannot study, or a question with its
@@ -210,16 +213,20 @@ def internalize(
 
     cut = [model.chunk(document.text, options.chunk_tokens) for document in documents]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-    pairs = list(options.questions)
-    study_prompts(model.base, pairs, system=model.config.question_system)  # refuse too long ones before the work
-    writer, number = _writer(model, options)
-    if writer is not None:
-        kept = PairCache(writer.identity) if use_cache else None
-        for document, chunks in zip(documents, cut, strict=True):
-            title = Path(document.path).stem.replace("_", " ").replace("-", " ") if document.path != STDIN else None
-            pairs += write_pairs(
-                writer, document.text, number, len(chunks), title=title, cache=kept, on_progress=told("asking")
-            )
+    written: list[QA] = []
+    # Too long ones are refused before the work.
+    study_prompts(model.base, options.questions, system=model.config.question_system)
+    for document in documents:
+        written += document_pairs(
+            model,
+            document.text,
+            options.study,
+            title=title_of(document),
+            use_cache=use_cache,
+            on_progress=told("asking"),
+        )
+    studied, held_back = hold_back(written) if options.checked else (written, [])
+    pairs = [*options.questions, *studied]
     cache = ChunkCache(model.cache_key()) if use_cache else None
     lora = model.generate(
         [chunk for chunks in cut for chunk in chunks],
@@ -227,8 +234,10 @@ def internalize(
         batch_tokens=model.batch_tokens(options.memory),
         cache=cache,
         pairs=pairs,
+        refined=options.refined,
         on_progress=told("encoding"),
         on_study=told("studying"),
+        on_refine=told("refining"),
     )
     rows = None
     if cache:
@@ -238,22 +247,18 @@ def internalize(
             "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
             "studied": keep_studied(pairs) if pairs else None,
         }
-    share = None
-    if pairs:
-        prompts = study_prompts(model.base, pairs, system=model.config.question_system)
-        share = round(answered_share(model.base, lora.weights.scaled(options.scale), prompts), 4)
-    return DocumentAdapter(model, documents, lora, options, pairs, share, rows)
-
-
-def _writer(model: D2LModel, options: InternalizeOptions) -> tuple[QuestionWriter | None, int]:
-    """Who asks about the documents, and how many pairs a chunk."""
-    if options.study == 0 or (options.study is None and not model.can_study):
-        return None, 0
-    if not model.can_study:
-        raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
-    if model.writer is None and options.study is None:
-        return None, 0
-    return model.writer or QuestionWriter(model.base), options.study or STUDY
+    adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)
+    if not pairs:
+        return adapter
+    system, report = model.config.question_system, told("checking")
+    report(0, 2)
+    share = round(answered_share(model.base, adapter.weights, study_prompts(model.base, pairs, system=system)), 4)
+    report(1, 2)
+    fidelity = None
+    if held_back:
+        fidelity = check(model.base, adapter.weights, held_back, system=system, anchors=model.anchors)
+    report(2, 2)
+    return replace(adapter, pairs_answered=share, fidelity=fidelity)
 
 
 def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:
@@ -265,7 +270,7 @@ def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[
         return None
     try:
         old = _hashes_by_name(read_json(adapter / PROVENANCE_FILE, "adapter")["source"]["files"])
-    except (InputError, KeyError, TypeError):
+    except (InputError, KeyError, TypeError, AttributeError):
         return None
     new = _hashes_by_name(files)
     return {

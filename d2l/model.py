@@ -14,15 +14,17 @@ from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
 from d2l.questions import QA
+from d2l.study.anchors import anchors
 from d2l.study.rows import PASSES, null_rows, study_prompts, study_rows
 from d2l.study.writer import QuestionWriter
 from shared.base.model import BaseModel, weights_digest
 from shared.base.targets import check_targets
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.checkpoint import load_network, read_checkpoint_config
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.weights import LoraWeights, TruncatedLora
+from shared.training.refine import REFINE, Anchor, RefineConfig, RefinedLora, refine
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class DocumentLora:
         energy_kept: share that a largest rank left; of a grounded memory, of what the document's own keys read out,
             else of the squared norm of the update.
         num_pairs: questions on it that it was studied with.
+        gradient_steps: on these questions.
     """
 
     weights: LoraWeights
@@ -44,6 +47,7 @@ class DocumentLora:
     num_cached: int = 0
     energy_kept: float = 1.0
     num_pairs: int = 0
+    gradient_steps: int = 0
 
 
 class D2LModel:
@@ -53,16 +57,25 @@ class D2LModel:
         hypernetwork: moved to the base model's device by the caller.
         name: what it is called in cards.
         path: its checkpoint directory, where the question writer is.
+        trained: whether it ever was; see ``d2l.untrained``.
 
     Raises:
         InputError: the base model is not the one the hypernetwork was made for.
     """
 
     def __init__(
-        self, config: D2LConfig, hypernetwork: HyperNetwork, base: BaseModel, name: str = "", path: Path | None = None
+        self,
+        config: D2LConfig,
+        hypernetwork: HyperNetwork,
+        base: BaseModel,
+        name: str = "",
+        path: Path | None = None,
+        *,
+        trained: bool = True,
     ) -> None:
         config.base.check(base.spec, "this hypernetwork")
         self.config, self.hypernetwork, self.base, self.name, self.path = config, hypernetwork, base, name, path
+        self.trained = trained
 
     @classmethod
     def from_pretrained(cls, path: Path, base: BaseModel, name: str | None = None) -> "D2LModel":
@@ -78,17 +91,17 @@ class D2LModel:
         config.base.check(base.spec, f"the hypernetwork {path.name}")
         if not config.base.fingerprint:
             check_targets(base.model, config.hypernetwork.targets, config.base.name_or_path)
-        hypernetwork = HyperNetwork(config.hypernetwork)
-        load_weights(path, hypernetwork)
+        hypernetwork = load_network(path, lambda: HyperNetwork(config.hypernetwork))
         return cls(config, hypernetwork.to(base.device).eval(), base, name or path.name, path)
 
     def cache_key(self) -> str:
-        """What decides a chunk's factors: configuration, weights of hypernetwork and base, dtype and device."""
+        """What decides a document's rows: configuration, weights of hypernetwork and base, template, dtype, device."""
         placement = self.base.placement
         facts = [
             self.config.to_dict(),
             weights_digest(self.hypernetwork),
             weights_digest(self.base.model),
+            self.base.tokenizer.chat_template,
             str(placement.dtype),
             placement.device.type,
         ]
@@ -118,20 +131,24 @@ class D2LModel:
         cache: ChunkCache | None = None,
         pairs: Sequence[QA] = (),
         passes: int = PASSES,
+        refined: RefineConfig | None = REFINE,
         on_progress: Callable[[int, int], None] | None = None,
         on_study: Callable[[int, int], None] | None = None,
+        on_refine: Callable[[int, int], None] | None = None,
     ) -> DocumentLora:
         """One forward pass over every chunk, in batches of at most ``batch_tokens`` tokens (padding included).
 
-        With pairs the document is studied: see ``d2l.study.rows``.
+        With pairs the document is studied: see ``d2l.study.rows`` and ``shared.training.refine``.
 
         Args:
             max_rank: cut the update to this rank.
             cache: where factors of chunks are looked up and kept.
             pairs: questions on the document with their answers.
             passes: over the pairs; each captures them with the adapter of the one before in place.
+            refined: gradient steps on the pairs behind these passes; ``None``: none, the closed form alone.
             on_progress: called with tokens done and tokens in all after each batch.
             on_study: called with prompts done and all of them, over all passes.
+            on_refine: called with gradient steps done and all of them.
 
         Raises:
             InputError: pairs, and a hypernetwork whose head has no memory; or the rank leaves nothing for the document.
@@ -155,7 +172,22 @@ class D2LModel:
                 yield from parts
 
         joined = self.solve(factors(), pairs, passes=passes, max_rank=max_rank, on_study=on_study)
-        return DocumentLora(joined.weights.to("cpu"), len(chunks), total, num_cached, joined.energy_kept, len(pairs))
+        weights, steps = joined.weights.to("cpu"), 0
+        if pairs and refined:
+            better = self.refine(weights, pairs, refined, on_progress=on_refine)
+            weights, steps = better.weights, len(better.losses)
+        return DocumentLora(weights, len(chunks), total, num_cached, joined.energy_kept, len(pairs), steps)
+
+    def refine(self, weights: LoraWeights, pairs: Sequence[QA], config: RefineConfig, **options) -> RefinedLora:
+        """Gradient steps on questions about a document, each with and without the request for a short answer.
+
+        Args:
+            weights: of the document, unbatched; options as in ``shared.training.refine.refine``.
+        """
+        turns = [study_prompts(self.base, pairs, turn, system=self.config.question_system) for turn in (0, 1)]
+        # An inference-only caller must not leave the steps without gradients.
+        with torch.enable_grad():
+            return refine(self.base, weights, [*turns[0], *turns[1]], self.anchors, config, **options)
 
     @torch.no_grad()
     def solve(
@@ -213,7 +245,13 @@ class D2LModel:
     @cached_property
     def null_rows(self) -> list[ChunkFactors]:
         """Rows of unrelated questions at which nothing is to be written; kept in ``HYPERLORA_HOME``."""
-        return null_rows(self.base, self.hypernetwork, self.cache_key(), system=self.config.question_system)
+        silent = [anchor.prompt for anchor in self.anchors]
+        return null_rows(self.base, self.hypernetwork, self.cache_key(), silent)
+
+    @cached_property
+    def anchors(self) -> list[Anchor]:
+        """Unrelated questions with the base's own replies: the checkpoint's, or made once for ``HYPERLORA_HOME``."""
+        return anchors(self.base, system=self.config.question_system, shipped=self.path)
 
     @cached_property
     def writer(self) -> QuestionWriter | None:

@@ -8,10 +8,8 @@ from shared.jsonl import numbered_records
 
 SHORT_ANSWER = "Answer in a few words."
 
-#: Pairs that the question writer asks for each chunk, by default.
-STUDY = 8
 #: Ways to answer questions on a document that ``compare`` measures.
-APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refinement")
+APPROACHES = ("none", "context", "retrieval", "distillation", "d2l", "d2l+study", "d2l+refine")
 
 # Sets whose licence allows publishing weights trained on them (CC BY, CC BY-SA, MIT); the others are for evaluation.
 PUBLISHABLE = [
@@ -82,7 +80,7 @@ def read_docqa(path: Path) -> list[Context]:
             raise InputError(f"{path}, line {number}: the context must be a text that is not empty")
         asked, studied = questions.setdefault(text, []), study.setdefault(text, [])
         (studied if record.get("study") is True else asked).append(_question(record, f"{path}, line {number}"))
-        datasets.setdefault(text, record.get("dataset", ""))
+        datasets.setdefault(text, str(record.get("dataset", "")))
     return [
         Context(text, tuple(asked), datasets[text], tuple(study[text])) for text, asked in questions.items() if asked
     ]
@@ -115,13 +113,22 @@ def _read_squad(path: Path) -> list[Context]:
         for article in data["data"]:
             for paragraph in article["paragraphs"]:
                 questions = tuple(
-                    QA(qa["question"], tuple(dict.fromkeys(a["text"] for a in qa["answers"])))
+                    _question(
+                        {
+                            "question": qa["question"],
+                            "answers": list(dict.fromkeys(a["text"] for a in qa["answers"])),
+                            "kind": QA.kind,
+                        },
+                        str(path),
+                    )
                     for qa in paragraph["qas"]
                     if qa["answers"]
                 )
+                if not isinstance(paragraph["context"], str):
+                    raise TypeError
                 if questions:
                     result.append(Context(paragraph["context"], questions, "squad"))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise InputError(
             f"{path} is not in SQuAD format", "use SQuAD JSON, or JSONL with context, question, answer"
         ) from None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from shared.errors import InputError
+from shared.text import ESCAPED_SURROGATE, check_text
+
+# A thousand times what a configuration takes.
+MAX_JSON_BYTES = 1 << 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Config:
         if not isinstance(data, dict):
             raise InputError(f"{cls.__name__} must be a mapping, not {type(data).__name__}")
         fields = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted(set(data) - set(fields))
+        unknown = sorted(set(data) - set(fields), key=str)
         if unknown and unknown[0] in cls.former:
             raise InputError(f"{cls.__name__} no longer has the field {unknown[0]!r}", cls.former[unknown[0]])
         if unknown:
@@ -67,11 +72,19 @@ def read_json(path: Path, what: str) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise InputError(f"{what}: {path} is larger than {MAX_JSON_BYTES >> 20} MB", "it is of another kind")
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except FileNotFoundError:
         raise InputError(f"{what}: {path} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{what}: cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
         raise InputError(f"{what}: {path} is not valid JSON ({error})") from None
+    if ESCAPED_SURROGATE.search(text):
+        check_text(data, f"{what}: {path}")
+    return data
 
 
 def _plain(value: Any) -> Any:
@@ -106,7 +119,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     elif origin is typing.Literal:
         if value in args:
             return value
-        raise InputError(f"{where} must be one of {', '.join(map(repr, args))}, not {value!r}")
+        raise InputError(f"{where} must be one of {', '.join(map(repr, args))}, not {_short(value)}")
     elif origin is tuple and isinstance(value, (list, tuple)):
         if args[-1] is Ellipsis:
             return tuple(_convert(args[0], item, where) for item in value)
@@ -117,10 +130,23 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     elif isinstance(hint, type) and issubclass(hint, Config):
         return hint.from_dict(value)
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        if abs(value) <= sys.float_info.max:  # neither infinite, nor not a number, nor an integer beyond them
+            return float(value)
+        raise InputError(f"{where} must be a finite number, not {_short(value)}")
+    elif hint is int and isinstance(value, int) and abs(value) > sys.maxsize:
+        raise InputError(f"{where} is too large: {_short(value)}")
     elif hint is Any or (
         isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     ):
         return value
     name = getattr(hint, "__name__", str(hint))
-    raise InputError(f"{where} must be {name}, not {value!r}")
+    raise InputError(f"{where} must be {name}, not {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    """A value for a message: it comes from a file and may be anything."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or a list in itself
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."

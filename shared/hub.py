@@ -1,17 +1,18 @@
 """Push to and pull from the Hugging Face Hub: the only user of ``HfApi``. Every failure is one line and a hint."""
 
-import errno
 import glob
-import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.errors import HyperLoraError, InputError
+from shared.errors import InputError
+from shared.hub_errors import LOGIN, endpoint, explained
+from shared.hub_token import find_token
+from shared.transfer import check_digests
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # What a pull downloads unless told otherwise: nothing that a program could unpickle.
 SAFE_PATTERNS = ("*.safetensors", "*.json", "*.md", "*.txt")
 _REPO_ID = re.compile(r"(?=.{3,96}$)[A-Za-z0-9_][\w.-]*(?<![.-])/[A-Za-z0-9_][\w.-]*(?<![.-])", re.ASCII)
-_LOGIN = "hf auth login, or set HF_TOKEN"
 _TIMEOUT = 10  # seconds until an unresponsive Hub counts as unreachable
 
 
@@ -28,54 +28,82 @@ def is_repo_id(text: str) -> bool:
     return _is_valid(text) and not os.path.exists(text)
 
 
-def push_folder(path: Path, repo_id: str, *, private: bool = True, token: str | None = None, message: str) -> str:
-    """Upload a folder to a model repository in one commit, and return the repository's URL.
+@dataclass(frozen=True)
+class PushedFolder:
+    """What was uploaded.
 
-    The repository is created when it is not there; one that is keeps its visibility, and its other files. Hidden
-    files are not uploaded.
+    Attributes:
+        private: visibility of the repository, as the Hub states it.
+        files: names in the repository.
+    """
+
+    url: str
+    private: bool
+    files: list[str]
+
+
+def push_folder(
+    path: Path,
+    repo_id: str,
+    *,
+    private: bool = True,
+    token: str | None = None,
+    message: str,
+    files: Sequence[str] | None = None,
+) -> PushedFolder:
+    """Upload files of a folder to a model repository in one commit.
+
+    The repository is created when it is not there; one that is keeps its visibility, and its other files.
 
     Args:
-        private: visibility of a new repository; an existing public one is refused, so that nothing leaks unasked.
+        private: visibility of a new repository; a public one is refused, so that nothing leaks unasked.
         token: by default ``HF_TOKEN``, or the one that ``hf auth login`` stored.
         message: of the commit.
+        files: names in the folder; by default all files below it that are not hidden.
 
     Raises:
-        InputError: no folder or an empty one, a bad repository id, a public repository against ``private``, no token,
-            an invalid one, or one without the right to write there, ``HF_HUB_OFFLINE``.
+        InputError: no folder or an empty one, a link out of it, a bad repository id, a public repository against
+            ``private``, no token, an invalid one, or one without the right to write there, ``HF_HUB_OFFLINE``.
         HyperLoraError: the Hub cannot be reached or fails.
     """
     _check_repo_id(repo_id)
-    files = _files_in(path)
+    found = _files_in(path, files)
     if _is_offline():
         raise InputError("cannot push: HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
-    with _explained(repo_id):
-        from huggingface_hub import CommitOperationAdd, get_token
+    url = f"{endpoint()}/{repo_id}"
+    with explained(repo_id):
+        from huggingface_hub import CommitOperationAdd
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        token = token or get_token()
+        token = find_token(token)
         if token is None:
-            raise InputError("no Hugging Face token", _LOGIN)
+            raise InputError("no Hugging Face token", LOGIN)
         api = _api(token)
         try:
             # Before any call of the client that would wait for an unresponsive Hub without end.
-            public = not api.model_info(repo_id, timeout=_TIMEOUT).private
-            exists = True
+            is_private = _is_private(api, repo_id)
         except RepositoryNotFoundError:
-            public = exists = False
+            is_private = None
         user = api.whoami()["name"]
-    if public and private:
+    if is_private is False and private:
         raise InputError(
             f"{repo_id} exists and is public, and these weights can reveal what they were made from",
             "push to another repository, or publish with --public",
         )
-    with _explained(repo_id, user=user), warnings.catch_warnings():
+    with explained(repo_id, user=user), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the client's advice on a card's metadata
-        if not exists:
+        if is_private is None:
             api.create_repo(repo_id, private=private, exist_ok=True)
+            is_private = _is_private(api, repo_id)
+            if private and not is_private:
+                raise InputError(
+                    f"the Hub has made {repo_id} public although a private one was asked for; nothing was uploaded",
+                    "check the repository's settings, or publish with --public",
+                )
         # Not upload_folder: where hf_xet is installed, it may split an upload into several commits.
-        operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in files.items()]
+        operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in found.items()]
         api.create_commit(repo_id, operations, commit_message=message)
-    return f"{_endpoint()}/{repo_id}"
+    return PushedFolder(url, is_private, list(found))
 
 
 def pull_snapshot(
@@ -85,53 +113,94 @@ def pull_snapshot(
     subfolder: str | None = None,
     token: str | None = None,
     allow_patterns: Sequence[str] = SAFE_PATTERNS,
+    first: str | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> Path:
     """Download a model repository into huggingface_hub's cache, and return the local directory.
 
-    When the Hub cannot be reached, or ``HF_HUB_OFFLINE`` is set, a complete copy in the cache is used.
+    When the Hub cannot be reached, or ``HF_HUB_OFFLINE`` is set, a complete copy in the cache is used. The files have
+    the digests that the Hub states.
 
     Args:
         revision: branch, tag or commit; by default the newest commit.
         subfolder: download, and return, only this folder of the repository.
         allow_patterns: names of files, as in a shell; pickles (``*.bin``, ``*.pt``, ``*.pkl``) only if named here.
+        first: a file that must be there; downloaded before all others, so that a repository of another kind costs
+            nothing.
+        check: called with the local directory when only that file is there; raises an error to stop.
 
     Raises:
         InputError: a bad repository id, a repository, revision, subfolder or files that do not exist or are not
-            accessible, an invalid token.
-        HyperLoraError: the Hub cannot be reached or fails, or the disk cannot be written.
+            accessible, a damaged file, an invalid token.
+        HyperLoraError: the Hub cannot be reached or fails, a transfer stalls, or the disk cannot be written.
     """
     _check_repo_id(repo_id)
     folder = "" if subfolder is None else subfolder.strip("/")
     if ".." in folder.split("/"):
         raise InputError(f"{subfolder} is not a folder of {repo_id}", "name a folder inside the repository")
+    where = f"{repo_id}/{folder}" if folder else repo_id
     patterns = [f"{glob.escape(folder)}/{pattern}" if folder else pattern for pattern in allow_patterns]
+    endpoint()
     from huggingface_hub.utils import filter_repo_objects
 
-    with _explained(repo_id, revision=revision):
-        snapshot = _download(_api(token), repo_id, revision, patterns)
+    with explained(repo_id, revision=revision):
+        api = _api(find_token(token))
+        if first is not None:
+            snapshot = _download_first(api, repo_id, revision, f"{folder}/{first}".lstrip("/"), where)
+            if check is not None:
+                check(snapshot / folder)
+        snapshot = _download(api, repo_id, revision, patterns)
+        check_digests(snapshot, repo_id)
     names = [file.relative_to(snapshot).as_posix() for file in snapshot.rglob("*") if file.is_file()]
     if not any(filter_repo_objects(names, allow_patterns=patterns)):
-        where = f"{repo_id}/{folder}" if folder else repo_id
         raise InputError(f"{where} has no {', '.join(allow_patterns)} files", "check the repository's files on the Hub")
     return snapshot / folder
 
 
+def _download_first(api: "HfApi", repo_id: str, revision: str | None, name: str, where: str) -> Path:
+    """Download one file and return the snapshot's folder."""
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    def download(local: bool) -> Path:
+        file = Path(api.hf_hub_download(repo_id, name, revision=revision, local_files_only=local))
+        return file.parents[name.count("/")]
+
+    try:
+        snapshot = _or_cached(api, repo_id, revision, download)
+    except LocalEntryNotFoundError:
+        raise
+    except EntryNotFoundError:
+        raise InputError(
+            f"{where} has no {name.rpartition('/')[2]}", "check the repository's files on the Hub"
+        ) from None
+    check_digests(snapshot, repo_id)
+    return snapshot
+
+
 def _download(api: "HfApi", repo_id: str, revision: str | None, patterns: list[str]) -> Path:
+    """Download files by name and return the snapshot's folder."""
+    options = {"revision": revision, "allow_patterns": patterns}
+    return _or_cached(
+        api, repo_id, revision, lambda local: Path(api.snapshot_download(repo_id, local_files_only=local, **options))
+    )
+
+
+def _or_cached(api: "HfApi", repo_id: str, revision: str | None, download: Callable[[bool], Path]) -> Path:
+    """What ``download`` gives, from the cache alone (``True``) where the Hub is away."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
     unreachable = None
     if not _is_offline():
         try:
-            # snapshot_download would wait without end, and name neither the revision nor the status that is wrong.
+            # The client would wait without end, and name neither the revision nor the status that is wrong.
             api.model_info(repo_id, revision=revision, timeout=_TIMEOUT)
-            return Path(api.snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
+            return download(False)
         except HTTPError as error:  # of the HTTP library; answers of the Hub are the subclass HfHubHTTPError
             if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
                 raise
             unreachable = error
     try:
-        cached = api.snapshot_download(repo_id, revision=revision, allow_patterns=patterns, local_files_only=True)
-        return Path(cached)
+        return download(True)
     except LocalEntryNotFoundError:
         if unreachable is not None:
             raise unreachable from None
@@ -149,110 +218,39 @@ def _check_repo_id(repo_id: str) -> None:
         )
 
 
-def _files_in(path: Path) -> dict[str, Path]:
-    """Name in the repository -> file, for all files that are not hidden."""
+def _files_in(path: Path, names: Sequence[str] | None) -> dict[str, Path]:
+    """Name in the repository -> file, for those named or for all that are not hidden.
+
+    Raises:
+        InputError: no folder, no files, or one that lies elsewhere.
+    """
     if not path.is_dir():
         raise InputError(
             f"{path} is not a folder" if path.exists() else f"{path} does not exist", "name a folder to push"
         )
-    names = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {name.as_posix(): file for name, file in names.items() if not any(p.startswith(".") for p in name.parts)}
-    if not files:
+    if names is None:
+        found = (file.relative_to(path) for file in sorted(path.rglob("*")) if file.is_file())
+        names = [name.as_posix() for name in found if not any(part.startswith(".") for part in name.parts)]
+    if not names:
         raise InputError(f"{path} has no files", "name the folder of an adapter or a hypernetwork")
+    files = {name: path / name for name in names}
+    for name, file in files.items():
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise InputError(f"{name} in {path} is a link to a file elsewhere", "put a copy in its place, or remove it")
     return files
 
 
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    # The client reads the variable once, when it is imported.
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+def _is_private(api: "HfApi", repo_id: str) -> bool:
+    return bool(api.model_info(repo_id, timeout=_TIMEOUT).private)
 
 
 def _api(token: str | None) -> "HfApi":
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=_endpoint(), token=token, library_name="hyperlora")
+    return HfApi(endpoint=endpoint(), token=token, library_name="hyperlora")
 
 
 def _is_offline() -> bool:
     from huggingface_hub import constants
 
     return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in constants.ENV_VARS_TRUE_VALUES
-
-
-@contextmanager
-def _explained(repo_id: str, *, revision: str | None = None, user: str | None = None) -> Iterator[None]:
-    try:
-        yield
-    except HyperLoraError:
-        raise
-    except Exception as error:  # of huggingface_hub, its HTTP library, hf_xet, or the disk
-        cause: BaseException | None = error
-        while cause is not None:
-            explanation = _explain(cause, repo_id, revision, user)
-            if explanation is not None:
-                raise explanation from error
-            cause = cause.__cause__ or cause.__context__
-        first_line = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise HyperLoraError(
-            f"the Hugging Face Hub client failed: {first_line}", "HYPERLORA_DEBUG=1 shows where"
-        ) from error
-
-
-def _explain(error: BaseException, repo_id: str, revision: str | None, user: str | None) -> HyperLoraError | None:
-    """The user's view of one exception, None if the exception it was raised from tells more."""
-    from huggingface_hub import errors
-
-    host = _endpoint()
-    match error:
-        case errors.OfflineModeIsEnabled():
-            return InputError("HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
-        case errors.GatedRepoError():
-            return InputError(f"{repo_id} is gated", f"ask for access at {host}/{repo_id}, then {_LOGIN}")
-        case errors.RevisionNotFoundError():
-            return InputError(f"{repo_id} has no revision {revision or 'main'}", "check the branch, tag or commit")
-        case errors.RepositoryNotFoundError():
-            return _not_found(repo_id)
-        case errors.HfHubHTTPError():
-            if error.response.status_code == 401 and "authorization" not in error.response.request.headers:
-                # To someone who is not logged in, the Hub does not tell a missing repository from a private one.
-                return _not_found(repo_id)
-            return _explain_status(error.response.status_code, error.server_message or "", repo_id, user)
-        case errors.HTTPError():
-            return HyperLoraError(f"cannot reach the Hub at {host}", "check the network connection and HF_ENDPOINT")
-        case json.JSONDecodeError():
-            return HyperLoraError(
-                f"{host} does not answer like the Hub", "check the network connection and HF_ENDPOINT"
-            )
-        case errors.LocalEntryNotFoundError():
-            return None
-        case ConnectionError():  # of hf_xet
-            reason = str(error).partition("\n")[0]
-            return HyperLoraError(f"the transfer failed: {reason}", "try again; HF_HUB_DISABLE_XET=1 uses plain HTTP")
-        case OSError(errno=int()):
-            name = f" ({error.filename})" if error.filename else ""
-            hint = "check the disk's free space and permissions; HF_HOME sets where downloads are kept"
-            return HyperLoraError(f"{error.strerror or errno.errorcode.get(error.errno)}{name}", hint)
-    return None
-
-
-def _not_found(repo_id: str) -> InputError:
-    return InputError(
-        f"{repo_id} does not exist on the Hub, or is private", f"check the name; if it is private, {_LOGIN}"
-    )
-
-
-def _explain_status(status: int, server_message: str, repo_id: str, user: str | None) -> HyperLoraError:
-    if status == 401:
-        return InputError("the Hugging Face token is not valid", _LOGIN)
-    if status == 403:
-        who, need = (f" as {user}", "may write there") if user else ("", "has access to it")
-        hint = f"use a token that {need}: https://huggingface.co/settings/tokens"
-        return InputError(f"no permission for {repo_id}{who}", hint)
-    if status == 429:
-        return HyperLoraError("too many requests to the Hub", "wait some minutes and try again")
-    if status >= 500:
-        return HyperLoraError(f"the Hub failed with status {status}", "try again later")
-    reason = " ".join(server_message.split()) or f"status {status}"
-    return InputError(f"the Hub refused the request for {repo_id}: {reason}", "change what it names and try again")

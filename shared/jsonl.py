@@ -1,13 +1,14 @@
 """JSON Lines files of records."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from shared.errors import HyperLoraError, InputError
+from shared.text import ESCAPED_SURROGATE, check_text
+from shared.work_folder import whole_file
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -25,13 +26,11 @@ def write_jsonl(path: Path, records: Iterable[dict[str, Any]]) -> None:
     Raises:
         HyperLoraError: the disk is full or may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     try:
-        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(path)
+        with whole_file(path) as new:
+            new.write_text("".join(lines), encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HyperLoraError(
             f"cannot write {path}: {error.strerror or error}", "check the folder and its disk"
         ) from error
@@ -62,6 +61,8 @@ def numbered_records(source: str, required: Iterable[str] = ()) -> list[tuple[in
         except (ValueError, RecursionError) as error:  # also an integer of thousands of digits, or endless nesting
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise InputError(f"{name}, line {number}: not JSON ({reason})") from None
+        if ESCAPED_SURROGATE.search(line):
+            check_text(record, f"{name}, line {number}")
         missing = [field for field in required if not isinstance(record, dict) or field not in record]
         if not isinstance(record, dict) or missing:
             raise InputError(f"{name}, line {number}: needs the fields {', '.join(required)}")

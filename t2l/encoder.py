@@ -1,7 +1,6 @@
 """Sentence encoders: descriptions in, context features out."""
 
 import importlib.util
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from torch import Tensor
 from shared.errors import HyperLoraError, InputError
 from shared.hypernetwork.features import ContextFeatures
 from shared.hypernetwork.vocabulary import Vocabulary
+from shared.work_folder import whole_file
 from t2l.config import T2LConfig
 from t2l.descriptions import finish_sentence
 from t2l.mlp.text_encoder import PlainEncoder, load_plain_encoder
@@ -144,9 +144,8 @@ class DescriptionCache:
                 t: row.half().contiguous() for t, row in zip(batch, encode_descriptions(encoder, batch), strict=True)
             }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")  # several processes of a run may come here
-        save_file(self.rows, temporary)
-        temporary.replace(self.path)
+        with whole_file(self.path) as new:  # several processes of a run may come here
+            save_file(self.rows, new)
 
     def features(self, descriptions: list[str], kind: str) -> ContextFeatures:
         features = stack_features([self.rows[text].float() for text in descriptions], kind)

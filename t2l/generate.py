@@ -42,12 +42,15 @@ class WrittenTaskAdapter(WrittenAdapter):
     """What ``t2l`` reports of one adapter.
 
     Attributes:
+        examples, gradient_steps: as in ``TaskLora``.
         distance: of the description from those of the training (1 - cosine to the nearest), ``None`` if not known.
         distance_threshold: within it are 95% of unseen wordings of the training's own tasks.
         pick: the candidates and their losses, if it was picked from several.
     """
 
     description: str = ""
+    examples: int = 0
+    gradient_steps: int = 0
     distance: float | None = None
     distance_threshold: float | None = None
     pick: dict[str, Any] | None = None
@@ -55,13 +58,14 @@ class WrittenTaskAdapter(WrittenAdapter):
 
 @dataclass(frozen=True)
 class BatchAdapter:
-    """One adapter of a batch; ``distance`` as in ``WrittenTaskAdapter``."""
+    """One adapter of a batch; ``distance`` and ``is_zero`` as in ``WrittenTaskAdapter``."""
 
     adapter: str
     description: str
     rank: int
     bytes: int
     distance: float | None
+    is_zero: bool
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,13 @@ def write_task_adapter(
     """
     text = lora.description
     source = {"description": text, "text_encoder": model.config.text_encoder, "distance": lora.distance}
+    source |= {"examples": lora.examples, "gradient_steps": lora.gradient_steps}
     written = save_adapter(
         path,
         lora.weights.scaled(options.scale),
         base=model.config.base,
         kind="t2l",
-        title=text if len(text) <= 80 else text[:77] + "...",
+        title=(text if len(text) <= 80 else text[:77] + "...") or f"A task of {lora.examples} examples",
         hypernetwork=model.name,
         source=source if pick is None else source | {"pick": pick},
         dtype=options.dtype,
@@ -112,6 +117,8 @@ def write_task_adapter(
     return WrittenTaskAdapter(
         **vars(written),
         description=text,
+        examples=lora.examples,
+        gradient_steps=lora.gradient_steps,
         distance=lora.distance,
         distance_threshold=model.distances.threshold if model.distances else None,
         pick=pick,
@@ -143,7 +150,8 @@ def write_task_adapters(
                 with stages("write"):
                     written = write_task_adapter(temporary / request.name, model, lora, options)
                 target = str(path / request.name)
-                adapters.append(BatchAdapter(target, lora.description, written.rank, written.bytes, lora.distance))
+                facts = lora.description, written.rank, written.bytes, lora.distance, written.is_zero
+                adapters.append(BatchAdapter(target, *facts))
                 if on_progress:
                     on_progress(len(adapters), len(requests))
         index = [asdict(entry) | {"adapter": Path(entry.adapter).name} for entry in adapters]

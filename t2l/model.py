@@ -12,7 +12,7 @@ from torch import Tensor
 from shared.base.model import BaseModel, read_architecture
 from shared.base.targets import check_targets
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.checkpoint import load_network, read_checkpoint_config
 from shared.hypernetwork.network import HyperNetwork
 from shared.hypernetwork.vocabulary import Vocabulary
 from shared.lora.weights import LoraWeights
@@ -33,12 +33,15 @@ class TaskLora:
         weights: unbatched, the bias LoRA included.
         distance: of the description from those of the training (1 - cosine to the nearest), ``None`` if not known.
         tokens: that the text encoder saw of it, its special ones included.
+        examples, gradient_steps: labelled examples that it was trained on, and for how long.
     """
 
     description: str
     weights: LoraWeights
     distance: float | None
     tokens: int
+    examples: int = 0
+    gradient_steps: int = 0
 
 
 class T2LModel:
@@ -91,8 +94,7 @@ class T2LModel:
             InputError: no T2L checkpoint, damaged weights, or another base model.
         """
         config = T2LConfig.from_dict(read_checkpoint_config(path))
-        hypernetwork = config.build_network()
-        load_weights(path, hypernetwork)
+        hypernetwork = load_network(path, config.build_network)
         if base is not None:
             architecture = read_architecture(base) if isinstance(base, str) else base
             config.base.check(architecture.spec, "this hypernetwork")

@@ -84,19 +84,33 @@ def read_tasks(path: Path) -> list[Task]:
         raise InputError(f"{path} is not a directory of tasks")
     records = read_jsonl(path / "tasks.jsonl", ("task", "metric"))
     descriptions = read_json(path / "descriptions.json", "task descriptions")
+    if not isinstance(descriptions, dict):
+        raise InputError(f"{path / 'descriptions.json'} must hold a mapping from task to descriptions")
     tasks = []
     for record in records:
         name = record["task"]
-        if Path(name).name != name:
-            raise InputError(f"{path / 'tasks.jsonl'}: {name!r} is not a task name")
+        if not isinstance(name, str) or Path(name).name != name or "\0" in name:
+            raise InputError(f"{path / 'tasks.jsonl'}: {str(name)[:80]!r} is not a task name")
         wordings = descriptions.get(name)
-        if not isinstance(wordings, dict) or not all(wordings.get(part) for part in ("train", "held_out")):
+        if not isinstance(wordings, dict) or not all(_texts(wordings.get(part)) for part in ("train", "held_out")):
             raise InputError(f"{path / 'descriptions.json'} must have train and held_out descriptions of {name}")
-        if record["metric"] not in METRICS:
+        if record["metric"] not in list(METRICS):
             raise InputError(
-                f"{path / 'tasks.jsonl'}: unknown metric {record['metric']!r}", f"use {', '.join(METRICS)}"
+                f"{path / 'tasks.jsonl'}: unknown metric {str(record['metric'])[:80]!r}", f"use {', '.join(METRICS)}"
             )
-        examples = read_jsonl(path / "examples" / f"{name}.jsonl", ("input", "output", "split"))
+        words = {field: record.get(field, "") for field in ("family", "instruction", "split")}
+        if not all(isinstance(word, str) for word in words.values()):
+            raise InputError(f"{path / 'tasks.jsonl'}: family, instruction and split of {name} must be texts")
+        if record.get("labels") and not _texts(record["labels"]):
+            raise InputError(f"{path / 'tasks.jsonl'}: the labels of {name} must be a list of texts")
+        file = path / "examples" / f"{name}.jsonl"
+        examples = read_jsonl(file, ("input", "output", "split"))
+        for example in examples:
+            references = example.get("references") or []
+            if not _texts([example[field] for field in ("input", "output", "split")]) or (
+                references and not _texts(references)
+            ):
+                raise InputError(f"{file}: input, output and split must be texts, references a list of texts")
         tasks.append(
             Task(
                 name,
@@ -114,8 +128,13 @@ def read_tasks(path: Path) -> list[Task]:
     return tasks
 
 
+def _texts(value: Any) -> bool:
+    """Whether a value is a list of texts with something in it."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
 def _example(record: dict[str, Any]) -> Example:
-    return Example(record["input"], tuple(dict.fromkeys([record["output"], *record.get("references", [])])))
+    return Example(record["input"], tuple(dict.fromkeys([record["output"], *(record.get("references") or [])])))
 
 
 def read_examples(source: str, limit: int | None = MAX_EXAMPLES) -> list[Example]:

@@ -11,70 +11,18 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.hub_repo import LFS, HubError, Repo, Request, oid_of
+
 _NOBODY = "http://127.0.0.1:9"  # refuses connections: a request without our endpoint fails, the real Hub is not reached
-_LFS = (".safetensors", ".bin", ".pt", ".pkl")
 _ENDPOINTS: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
 _REPO, _OID = r"(?P<repo_id>[\w.-]+/[\w.-]+)", r"(?P<oid>[0-9a-f]{64})"
-
-
-class Commit(NamedTuple):
-    """A commit: its hash, its message, and all files after it."""
-
-    oid: str
-    message: str
-    files: dict[str, bytes]
-
-
-@dataclass
-class Repo:
-    """A repository: its visibility, its commits on ``main`` from first to last, and tags of them."""
-
-    private: bool
-    commits: list[Commit] = field(
-        default_factory=lambda: [Commit("0" * 40, "initial commit", {".gitattributes": b"#"})]
-    )
-    tags: dict[str, Commit] = field(default_factory=dict)
-
-    def commit(self, files: dict[str, bytes], message: str) -> Commit:
-        oid = hashlib.sha1(f"{len(self.commits)} {message}".encode()).hexdigest()
-        self.commits.append(Commit(oid, message, {**self.commits[-1].files, **files}))
-        return self.commits[-1]
-
-    def find(self, revision: str) -> Commit:
-        commit = {"main": self.commits[-1], **self.tags, **{c.oid: c for c in self.commits}}.get(revision)
-        if commit is None:
-            raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-        return commit
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request the server has answered."""
-
-    method: str
-    path: str
-    token: str | None
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class HubError(Exception):
-    """An error answer in the Hub's terms."""
-
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
 
 
 def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -86,16 +34,25 @@ def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Calla
 
 
 class HubServer:
-    """The server and its state. ``failures`` maps a part of a path to the error status that such requests get."""
+    """The server and its state.
+
+    ``failures`` maps a part of a path to the error status that such requests get. What else it does wrong: it sends
+    other bytes than the digests are of (``other_bytes`` by path), sends a part of a body and no more (``stalls``, parts
+    of paths), lists pages of files for ever, makes every new repository public, and repeats the token in its errors.
+    """
 
     write_token, read_token = "hf_write", "hf_read"
 
     def __init__(self) -> None:
+        self.closing = threading.Event()
         self.users = {self.write_token: "ann", self.read_token: "ann"}
         self.repos: dict[str, Repo] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.failures: dict[str, int] = {}
+        self.other_bytes: dict[str, bytes] = {}
+        self.stalls: set[str] = set()
+        self.lists_for_ever = self.makes_all_public = self.repeats_token = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -103,6 +60,7 @@ class HubServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -120,7 +78,7 @@ class HubServer:
         """JSON data, or the bytes and headers of a file."""
         for part, status in self.failures.items():
             if part in request.path:
-                raise HubError(status, "told to fail")
+                raise HubError(status, f"told to fail {request.token if self.repeats_token else ''}")
         if request.token is not None and request.token not in self.users:
             raise HubError(401, "Invalid credentials in Authorization header")
         for method, pattern, function in _ENDPOINTS:
@@ -151,7 +109,9 @@ class HubServer:
         owner, name = request.json["organization"], request.json["name"]
         if request.token != self.write_token or self.users[request.token] != owner:
             raise HubError(403, "You don't have the rights to create a model under this namespace")
-        self.repos[f"{owner}/{name}"] = Repo(private=request.json["visibility"] == "private")
+        self.repos[f"{owner}/{name}"] = Repo(
+            private=request.json["visibility"] == "private" and not self.makes_all_public
+        )
         return {"url": f"{self.url}/{owner}/{name}"}
 
     @_endpoint("POST", "/api/validate-yaml")
@@ -165,8 +125,8 @@ class HubServer:
     def preupload(self, request: Request, repo: Repo, repo_id: str) -> Any:
         files, answers = repo.commits[-1].files, []
         for path in (item["path"] for item in request.json["files"]):
-            oid = _oid(path, files[path]) if path in files else None
-            mode = "lfs" if path.endswith(_LFS) else "regular"
+            oid = oid_of(path, files[path]) if path in files else None
+            mode = "lfs" if path.endswith(LFS) else "regular"
             answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         return {"files": answers}
 
@@ -212,9 +172,16 @@ class HubServer:
         entries = []
         for path, data in repo.find(revision).files.items():
             lfs = (
-                {"lfs": {"oid": _oid(path, data), "size": len(data), "pointerSize": 134}} if path.endswith(_LFS) else {}
+                {"lfs": {"oid": oid_of(path, data), "size": len(data), "pointerSize": 134}}
+                if path.endswith(LFS)
+                else {}
             )
-            entries.append({"type": "file", "path": path, "size": len(data), "oid": _oid("", data), **lfs})
+            entries.append({"type": "file", "path": path, "size": len(data), "oid": oid_of("", data), **lfs})
+        if self.lists_for_ever:
+            return json.dumps(entries).encode(), {
+                "Content-Type": "application/json",
+                "Link": f'<{self.url}{request.path}?more>; rel="next"',
+            }
         return entries
 
     @_endpoint("GET", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
@@ -222,17 +189,11 @@ class HubServer:
         commit = repo.find(revision)
         if path not in commit.files:
             raise HubError(404, "Entry not found", "EntryNotFound")
-        data = commit.files[path]
-        headers = {"ETag": f'"{_oid(path, data)}"', "X-Repo-Commit": commit.oid}
-        if path.endswith(_LFS):
+        data, sent = commit.files[path], self.other_bytes.get(path, commit.files[path])
+        headers = {"ETag": f'"{oid_of(path, data)}"', "X-Repo-Commit": commit.oid}
+        if path.endswith(LFS):
             headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(data))}
-        return data, headers
-
-
-def _oid(path: str, data: bytes) -> str:
-    """The SHA-256 of an LFS file, git's blob hash of any other."""
-    digest = hashlib.sha256(data) if path.endswith(_LFS) else hashlib.sha1(b"blob %d\0" % len(data) + data)
-    return digest.hexdigest()
+        return sent, headers
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -256,8 +217,15 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        if self.command == "HEAD":
+            return
+        if any(part in request.path for part in self.hub.stalls):
+            self.wfile.write(data[: len(data) // 2])
+            self.wfile.flush()
+            self.hub.closing.wait(60)
+            self.close_connection = True
+            return
+        self.wfile.write(data)
 
     do_GET = do_HEAD = do_POST = do_PUT = _answer
 

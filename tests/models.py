@@ -108,6 +108,8 @@ def factors_of(targets, r, *, batch=None, seed=0, dtype=torch.float32):
     )
 
 
+#: Options that keep every bit of a factor.
+FLOAT32 = ("--dtype", "float32", "--save-dtype", "float32")
 TEXT = "The ferry leaves at six. It carries salted herring!\nThe keeper writes totals in blue ink. " * 6
 SMALL_PERCEIVER = {
     "latent_size": 16,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options, output
-from cli.loading import load_adapters, load_base, opening, together
+from cli.loading import base_of, load_adapters, load_base, opening, scaled_weights
 
 if TYPE_CHECKING:
     from d2l.reader import DocumentText
@@ -56,6 +56,8 @@ def ask(
     top_p: options.TopP = 1.0,
     top_k: options.TopK = 0,
     repetition_penalty: options.RepetitionPenalty = 1.0,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     scale: options.Scale = 1.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -69,23 +71,32 @@ def ask(
     Example: hyperlora ask brief-adapter "Where are avocados short?" --compare
     """
     from shared.errors import InputError
+    from shared.text import check_text
 
     if context is not None and not compare:
         raise InputError("--context needs --compare")
     if compare and (with_context is not None or questions is not None):
         raise InputError("--compare goes with neither --with-context nor --questions")
     names, asked = _parse(words, questions)
+    check_text([asked, system or ""], "the question")
     document = _read(context)
     source = _read(with_context)
     adapters = load_adapters(names)
-    loaded = load_base(base or adapters[0].base_model, device, dtype, load_in_4bit=load_in_4bit)
+    loaded = load_base(
+        base_of(adapters[0], base),
+        device,
+        dtype,
+        load_in_4bit=load_in_4bit,
+        think=think,
+        template_options=template_option,
+    )
     import torch
 
     from shared.base.chat import GenerationConfig, answer, chat_ids, generate
     from shared.lora.layer import apply_lora
 
     config = GenerationConfig(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
-    weights = together(adapters).scaled(scale).to(loaded.device)
+    weights = scaled_weights(adapters, scale, loaded)
     index = _index(loaded, source) if source else None
 
     def prompt(question: str) -> tuple[list[dict[str, str]], "list[Passage]"]:
@@ -123,13 +134,13 @@ def ask(
         full = [*messages[:-1], {"role": "user", "content": f"{document.text}\n\n{question}"}]
         answers["context"] = reply(full, False)
     if stream:
-        print()
+        output.write("")
         for passage in found:
             output.note(f"[{passage.number}] {' '.join(passage.text.split())[:100]} ...")
         return
     if compare and not json:
         labels = {"base": "base model", "adapter": "with adapter", "context": "document in prompt"}
-        print(output.columns({labels[name]: text for name, text in answers.items()}))
+        output.write(output.columns({labels[name]: text for name, text in answers.items()}))
         return
     report: dict[str, Any] = {"question": question, "adapter": "+".join(names), "answers": answers}
     if found:
@@ -179,4 +190,4 @@ def _index(loaded: "BaseModel", document: "DocumentText") -> "PassageIndex":
 
 
 def _show(text: str) -> None:
-    print(text, end="", flush=True)
+    output.write(text, end="")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapters, load_base, opening, together
+from cli.loading import base_of, load_adapters, load_base, opening, scaled_weights
 
 if TYPE_CHECKING:
     from shared.base.chat import GenerationConfig
@@ -37,6 +37,8 @@ def chat(
     top_p: options.TopP = 1.0,
     top_k: options.TopK = 0,
     repetition_penalty: options.RepetitionPenalty = 1.0,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     scale: options.Scale = 1.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -49,7 +51,14 @@ def chat(
     Example: hyperlora chat brief-adapter
     """
     loaded_adapters = load_adapters(adapters)
-    loaded = load_base(base or loaded_adapters[0].base_model, device, dtype, load_in_4bit=load_in_4bit)
+    loaded = load_base(
+        base_of(loaded_adapters[0], base),
+        device,
+        dtype,
+        load_in_4bit=load_in_4bit,
+        think=think,
+        template_options=template_option,
+    )
     import torch
 
     from shared.base.chat import GenerationConfig
@@ -92,7 +101,7 @@ class _Session:
         """
         from shared.lora.layer import apply_lora
 
-        weights = together(adapters).scaled(self.scale).to(self.base.device) if adapters else None
+        weights = scaled_weights(adapters, self.scale, self.base) if adapters else None
         with apply_lora(self.base.model, weights):
             pass
         self.adapters, self.weights = adapters, weights
@@ -119,7 +128,7 @@ class _Session:
         except BaseException:
             self.turns.pop()  # a question without an answer would be asked again with the next
             raise
-        print(flush=True)
+        output.write("")
         self.turns.append({"role": "assistant", "content": reply})
 
     def compare(self, text: str) -> None:
@@ -133,16 +142,18 @@ class _Session:
             answers[" + ".join(a.path.name for a in self.adapters) or "no adapter"] = answer(
                 self.base, messages, self.config
             )
-        print(output.columns(answers), flush=True)
+        output.write(output.columns(answers))
 
 
 def _handle(session: _Session, text: str) -> None:
     """A command or a question; what goes wrong ends neither the conversation nor the program."""
     from shared.errors import HyperLoraError
+    from shared.text import check_text
 
     command, _, rest = text.partition(" ")
     rest = rest.strip()
     try:
+        check_text(text, "the message")
         if command == "/new":
             session.turns.clear()
         elif command == "/adapter":
@@ -155,7 +166,7 @@ def _handle(session: _Session, text: str) -> None:
             session.system = rest or None
         elif command == "/history":
             for message in session.messages:
-                print(f"{message['role']}: {message['content']}", flush=True)
+                output.write(f"{message['role']}: {message['content']}")
         elif command.startswith("/"):
             output.note(HELP)
         else:
@@ -177,4 +188,4 @@ def _next_line() -> str | None:
 
 
 def _show(text: str) -> None:
-    print(text, end="", flush=True)
+    output.write(text, end="")

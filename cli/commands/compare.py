@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l, written_pairs
+from cli.loading import load_d2l
 from cli.progress import spinner
-from d2l.questions import APPROACHES, STUDY
+from d2l.questions import APPROACHES
 
 if TYPE_CHECKING:
     from d2l.evaluation.compare import Comparison
@@ -19,12 +19,10 @@ def compare(
     file: Annotated[str, typer.Argument(help="Document; - reads stdin.", show_default=False)],
     questions: Annotated[Path, typer.Option(help="JSONL with question and answer (or answers).", show_default=False)],
     approaches: Annotated[str, typer.Option(help=f"Any of {', '.join(APPROACHES)}.")] = ",".join(APPROACHES),
-    steps: Annotated[
-        int, typer.Option(min=1, help="Gradient steps of distillation; refinement takes a quarter.")
-    ] = 100,
+    steps: Annotated[int, typer.Option(min=1, help="Gradient steps of distillation.")] = 100,
     retrieved: Annotated[int, typer.Option(min=1, help="Passages that retrieval puts into the prompt.")] = 2,
-    study: Annotated[int, typer.Option(min=1, help="Written questions for each chunk in d2l+study.")] = STUDY,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many questions.", show_default=False)] = None,
+    study: options.Study = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask this many, evenly spread.", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
     seed: options.Seed = 0,
@@ -40,18 +38,20 @@ def compare(
     from d2l.questions import read_questions
     from d2l.reader import read_document
     from shared.errors import InputError
+    from shared.metrics import spread
     from shared.provenance import provenance
 
     wanted = [approach.strip() for approach in approaches.split(",")]
     for approach in wanted:
         if approach not in APPROACHES:
             raise InputError(f"unknown approach {approach!r}", f"use {', '.join(APPROACHES)}")
-    asked = read_questions(questions)[:limit]
+    asked = spread(read_questions(questions), limit)
     with spinner("reading"):
         document = read_document(file)
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.compare import compare as run
     from d2l.evaluation.distill import DistillConfig
+    from d2l.study.document import document_pairs
 
     if "retrieval" in wanted:
         from t2l.encoder import load_text_encoder
@@ -62,7 +62,7 @@ def compare(
         document.text,
         asked,
         embed=lambda texts: encoder.encode(texts, convert_to_tensor=True, normalize_embeddings=True).cpu(),
-        study=partial(written_pairs, model, study, document.text),
+        study=partial(document_pairs, model, document.text, study),
         approaches=wanted,
         retrieved=retrieved,
         distillation=DistillConfig(steps=steps, seed=seed),

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l
-from cli.progress import spinner, staged_bar
+from cli.commands.read import report
+from cli.fidelity import tell_fidelity
+from cli.loading import UNTRAINED, load_d2l
+from cli.progress import bar, spinner, staged_bar
 
 if TYPE_CHECKING:
     from d2l.generate import WrittenDocumentAdapter
@@ -23,15 +25,7 @@ def d2l(
     use_cache: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Keep encoded chunks in HYPERLORA_HOME and reuse them.")
     ] = True,
-    study: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Largest number of questions for each chunk that the document is studied with. Default: 8 if the "
-            "hypernetwork has a question writer, else none.",
-            show_default=False,
-        ),
-    ] = None,
+    study: options.Study = None,
     no_study: Annotated[bool, typer.Option("--no-study", help="One pass over the text and nothing else.")] = False,
     questions: Annotated[
         Path | None,
@@ -49,26 +43,39 @@ def d2l(
             show_default=False,
         ),
     ] = None,
+    refine: options.Refine = options.REFINE_PASSES,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Hold a few written questions back and ask them at the end.")
+    ] = True,
     max_rank: options.MaxRank = options.LARGEST_RANK,
     max_bytes: options.MaxBytes = None,
     scale: options.Scale = 1.0,
+    encoding: options.Encoding = None,
+    ocr: options.Ocr = False,
+    ocr_language: options.OcrLanguage = "eng",
+    skip_bad: options.SkipBad = False,
     force: options.Force = False,
+    think: options.Think = False,
+    template_option: options.TemplateOptions = None,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    save_dtype: options.SaveDtype = "bfloat16",
     load_in_4bit: options.FourBit = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Turn a document into an adapter that knows it.
 
-    The document is studied: questions about it are written, and put to the base model as they will be asked.
+    The document is studied: questions about it are written and put to the base model as they will be asked; a few
+    gradient steps on them follow (--refine 0 leaves these out, --no-study all of it).
+    A base model that no hypernetwork was trained for (--base) is used without one: the training-free mode.
     Reads PDF, DOCX, PPTX, XLSX, HTML, Markdown, text, EPUB and EML; several documents become one adapter. After an
     edit, the same command with --force encodes only the chunks that changed; so does one after an interruption.
 
     Example: hyperlora d2l brief.pdf -o brief-adapter
     """
     from d2l.questions import read_questions
-    from d2l.reader import expand_paths, read_document
+    from d2l.reader import read_documents
     from shared.base.device import dtype_name
     from shared.errors import InputError
     from shared.hypernetwork.registry import find_hypernetwork
@@ -77,6 +84,7 @@ def d2l(
     from shared.provenance import Stages, provenance
 
     dtype, stages = dtype_name(dtype), Stages()
+    save_dtype = dtype_name(save_dtype, auto=False)
     size_limit, memory_limit = options.parse_bytes(max_bytes), options.parse_bytes(memory)
     target = output_dir or Path(default_name(files[0]))
     check_output(target, force=force, what="adapter")
@@ -87,33 +95,45 @@ def d2l(
         raise InputError(f"{show_questions} already exists", "use --force to replace it")
     if show_questions is not None and not show_questions.parent.is_dir():
         raise InputError(f"{show_questions.parent} is no folder", "create it first")
-    with stages("read"), spinner("reading"):
-        documents = [read_document(path) for path in expand_paths(files)]
-    find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
+    with stages("read"), bar("reading") as move:
+        read = read_documents(
+            files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
+        )
+    report(read, losses_only=True)
+    if hypernet != UNTRAINED:
+        find_hypernetwork(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):
         from d2l.generate import InternalizeOptions, RankBudget, internalize
+        from shared.training.refine import REFINE
     with stages("load"):
-        model = load_d2l(hypernet, base, device, dtype, load_in_4bit=load_in_4bit)
+        model = load_d2l(
+            hypernet, base, device, dtype, load_in_4bit=load_in_4bit, think=think, template_options=template_option
+        )
     how = InternalizeOptions(
         chunk_tokens=chunk_tokens,
         memory=memory_limit,
         budget=RankBudget(max_rank, size_limit),
         scale=scale,
-        dtype=options.written_dtype(dtype),
+        dtype=save_dtype,
         study=0 if no_study else study,
         questions=own,
+        refined=REFINE.replace(passes=refine) if refine else None,
+        checked=check,
     )
     with stages("generate"), staged_bar() as move:
-        adapter = internalize(model, documents, how, use_cache=use_cache, on_progress=move)
-    if (model.writer if how.study is None else how.study) and not adapter.pairs:
+        adapter = internalize(model, read.documents, how, use_cache=use_cache, unread=read.unread, on_progress=move)
+    asked = how.study if how.study is not None else model.writer or not model.trained
+    if asked and not adapter.pairs:
         output.warning("the question writer wrote no question that can be used: the document was not studied")
     with stages("write"):
         written = adapter.save(target, force=force)
         if show_questions is not None:
-            write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.pairs])
+            write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.asked])
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
-    output.next_step(f'hyperlora ask {written.adapter} "YOUR QUESTION" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "YOUR QUESTION", "--compare")
 
 
 def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
@@ -126,6 +146,10 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
         output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
     if written.pairs:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
+    if written.fidelity is not None:
+        tell_fidelity(written.fidelity)
+    if not written.trained:
+        output.note("training-free: no hypernetwork was trained for this base; check its answers with ask --compare")
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

@@ -1,6 +1,5 @@
 """``hyperlora describe``: examples of a task in, a description for ``hyperlora t2l`` out."""
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -47,4 +46,4 @@ def describe(
         output.note(f"read the first {MAX_EXAMPLES} of {len(examples)} examples")
     facts = {"examples": min(len(examples), MAX_EXAMPLES), "base_model": loaded.spec.name_or_path, "seed": seed}
     output.result("\n".join(proposals), {"descriptions": proposals, **facts})
-    output.next_step(f"hyperlora t2l {shlex.quote(proposals[0])}  (edit it first)")
+    output.next_step("hyperlora", "t2l", proposals[0], remark="edit it first")

@@ -1,5 +1,6 @@
 """``hyperlora export``: an adapter in the format of another runtime."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -68,4 +69,4 @@ def export(
     output.note(f"rank {done.rank}, {done.bytes / 1e6:.2f} MB")
     output.result(done.run if to == "vllm" else done.output, done)
     if to != "vllm":
-        output.next_step(done.run)
+        output.next_step(*shlex.split(done.run))

@@ -93,14 +93,14 @@ def import_(
 
         imported = import_d2l(found.file, architecture)
         chunk = f"{imported.config.chunk_tokens} tokens (the checkpoint does not state it; set --chunk-tokens)"
-        facts, following = {"chunk length": chunk}, "hyperlora d2l FILE"
+        facts, following = {"chunk length": chunk}, ("hyperlora", "d2l", "FILE")
     else:
         from t2l.importing import import_t2l
 
         imported = import_t2l(found.file, found.folder, architecture)
-        facts, following = {"text encoder": imported.config.text_encoder}, 'hyperlora t2l "WHAT TO DO"'
+        facts, following = {"text encoder": imported.config.text_encoder}, ("hyperlora", "t2l", "WHAT TO DO")
     base_model = imported.config.base.name_or_path
     card = import_card(found, {"base model": base_model, **facts, "dtype": dtype}, imported.dropped)
     save_checkpoint(output_dir, imported.config.to_dict(), imported.state, card=card, dtype=dtype, force=force)
     output.result(str(output_dir), {"hypernetwork": str(output_dir), "kind": found.kind, "base_model": base_model})
-    output.next_step(f"{following} --hypernet {output_dir}")
+    output.next_step(*following, "--hypernet", output_dir)

@@ -37,9 +37,11 @@ def inspect(
     }
     text = [f"{key:15} {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in facts.items()]
     for key, value in origin.items():
-        if key == "source":
-            for file in value.get("files", []):
-                text.append(f"{'source file':15} {file['name']} sha256 {file['sha256']}")
+        if key == "source" and isinstance(value, dict):
+            files = value.get("files")
+            for file in files if isinstance(files, list) else []:
+                known = file if isinstance(file, dict) else {}  # somebody else may have written it
+                text.append(f"{'source file':15} {known.get('name')} sha256 {known.get('sha256')}")
             text += [f"{name:15} {value[name]}" for name in ("description", "tokens", "chunks") if name in value]
         elif isinstance(value, dict):
             text.append(f"{key:15} {', '.join(f'{name} {number}' for name, number in value.items())}")

@@ -28,20 +28,21 @@ def pull(
     import shutil
 
     from shared.errors import InputError
-    from shared.hub import is_repo_id, pull_snapshot
-    from shared.lora.adapter import read_adapter
-    from shared.paths import check_output, whole_directory
+    from shared.hub import is_repo_id
+    from shared.lora.adapter import is_zero, pull_adapter, read_adapter
+    from shared.paths import check_output, own_files, whole_directory
 
     if not is_repo_id(repo_id):
         raise InputError(f"{repo_id!r} is not a repository id", "use owner/name")
     target = output_dir or Path(repo_id.rpartition("/")[2])
     check_output(target, force=force, what="adapter")
     with spinner("downloading"):
-        snapshot = pull_snapshot(repo_id, revision=revision, token=token)
+        snapshot = pull_adapter(repo_id, revision=revision, token=token)
     adapter = read_adapter(snapshot)
+    if is_zero(adapter.weights):
+        output.warning(output.ZERO_ADAPTER)
     with whole_directory(target, force=force) as temporary:
-        for file in snapshot.iterdir():
-            if file.is_file():
-                shutil.copyfile(file, temporary / file.name)
+        for name in own_files(snapshot):
+            shutil.copyfile(snapshot / name, temporary / name)
     output.result(str(target), {"adapter": str(target), "repo_id": repo_id, "base_model": adapter.base_model})
-    output.next_step(f'hyperlora ask {target} "YOUR QUESTION"')
+    output.next_step("hyperlora", "ask", target, "YOUR QUESTION")

@@ -29,14 +29,23 @@ def push(
     """
     from shared.hub import push_folder
     from shared.hypernetwork.checkpoint import checkpoint_shapes, read_checkpoint_config
-    from shared.lora.adapter import CONFIG_FILE, read_adapter
+    from shared.lora.adapter import CONFIG_FILE, is_zero, read_adapter
+    from shared.paths import own_files
 
     if (path / CONFIG_FILE).exists() or not (path / "config.json").exists():
-        read_adapter(path)
+        if is_zero(read_adapter(path).weights):
+            output.warning(output.ZERO_ADAPTER)
     else:
         read_checkpoint_config(path)
         checkpoint_shapes(path)
+    files = own_files(path)
+    left_out = sorted(file.name for file in path.iterdir() if file.name not in files)
+    if left_out:
+        output.note(f"not pushed, since it is not hyperlora's: {', '.join(left_out)}")
     with spinner("uploading"):
-        url = push_folder(path, repo_id, private=not public, token=token, message=message)
-    output.result(url, {"url": url, "repo_id": repo_id, "private": not public})
-    output.next_step(f"hyperlora pull {repo_id}")
+        pushed = push_folder(path, repo_id, private=not public, token=token, message=message, files=files)
+    output.note(f"pushed {', '.join(pushed.files)} to a {'private' if pushed.private else 'public'} repository")
+    if public and pushed.private:
+        output.warning(f"{repo_id} was private before and stays so: --public is for new repositories")
+    output.result(pushed.url, {"url": pushed.url, "repo_id": repo_id, "private": pushed.private, "files": pushed.files})
+    output.next_step("hyperlora", "pull", repo_id)

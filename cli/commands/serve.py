@@ -1,13 +1,13 @@
 """``hyperlora serve``: a folder of adapters behind an OpenAI-compatible endpoint."""
 
 import shlex
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import options, output
+from cli.process import Ended
 from cli.progress import spinner
 
 ENGINES = ("auto", "llama.cpp", "vllm")
@@ -58,8 +58,6 @@ def serve(
         from shared.serving.adapters import bases_of
 
         name = _base_of(bases_of(folder), base)
-    # A server's usual end is a signal; both leave through the same door.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if engine == "vllm":
         _vllm(folder, name, base, host, port)
     else:
@@ -90,7 +88,7 @@ def _llama_cpp(folder: Path, name: str, base: str | None, host: str, port: int, 
         output.result(url, {"url": url, "engine": "llama.cpp", "models": models})
         with server:
             server.serve_forever(poll_interval=0.1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Ended):  # a server's usual end
         output.note("stopped")
     finally:
         pool.close()
@@ -120,7 +118,7 @@ def _vllm(folder: Path, name: str, base: str | None, host: str, port: int) -> No
     process = subprocess.Popen(command, env=os.environ | resolver_environment(folder))
     try:
         code = process.wait()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Ended):  # a server's usual end
         process.terminate()
         process.wait()
         output.note("stopped")

@@ -8,12 +8,13 @@ import typer
 from cli import options, output
 from cli.loading import load_base
 from cli.progress import bar, spinner
+from cli.task_reports import report_batch, report_distance
 
 if TYPE_CHECKING:
     from shared.base.model import BaseModel
     from shared.provenance import Stages
     from t2l.descriptions import AdapterRequest
-    from t2l.generate import TaskAdapterOptions, WrittenBatch, WrittenTaskAdapter
+    from t2l.generate import TaskAdapterOptions
     from t2l.model import T2LModel, TaskLora
     from t2l.pick import PickConfig
     from t2l.tasks import Example
@@ -47,6 +48,15 @@ def t2l(
             show_default=False,
         ),
     ] = None,
+    examples: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Train the adapter on these examples, from where the description led, or on them alone.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: options.LearnSteps = None,
     n: Annotated[
         int | None,
         typer.Option("--n", min=1, help="With --pick: candidates per description. Default: 4.", show_default=False),
@@ -81,6 +91,7 @@ def t2l(
         ),
     ] = "auto",
     dtype: options.Dtype = "auto",
+    save_dtype: options.SaveDtype = "bfloat16",
     trust_remote_code: options.TrustRemoteCode = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -93,7 +104,7 @@ def t2l(
     Example: hyperlora t2l "Classify support tickets by product area" -o tickets
     """
     texts = descriptions or []
-    _check_arguments(texts, batch, output_dir, pick, n, noise)
+    _check_arguments(texts, batch, output_dir, pick, examples, n, noise, steps)
     from shared.base.device import dtype_name
     from shared.hypernetwork.registry import find_hypernetwork
     from shared.paths import check_output
@@ -102,8 +113,9 @@ def t2l(
     from t2l.tasks import read_examples
 
     dtype, stages = dtype_name(dtype), Stages()
+    save_dtype = dtype_name(save_dtype, auto=False)
     requests = read_requests(batch) if batch is not None else None
-    examples = read_examples(pick) if pick is not None else None
+    labelled = read_examples(pick or examples) if pick or examples else None
     target = output_dir or Path(adapter_name(texts[0]))
     check_output(target, force=force, what="adapter" if requests is None else "directory of adapters")
     entry = find_hypernetwork(hypernet, "t2l")
@@ -119,7 +131,7 @@ def t2l(
         from t2l.pick import PickConfig
     config = PickConfig(n or PickConfig.n, PickConfig.noise if noise is None else noise, seed)
     with stages("load"):
-        loaded = load_base(base or entry.base_model, device, dtype) if examples is not None else base
+        loaded = load_base(base or entry.base_model, device, dtype) if labelled is not None else base
         with spinner("loading the hypernetwork"):
             model = T2LModel.from_pretrained(
                 entry.path,
@@ -130,14 +142,16 @@ def t2l(
                 trust_remote_code=trust_remote_code,
             )
             model.load()
-    how = TaskAdapterOptions(scale, options.written_dtype(dtype), force)
+    how = TaskAdapterOptions(scale, save_dtype, force)
     if requests is not None:
         _write_batch(model, requests, target, how, stages)
-    elif examples is not None:
-        _write_picked(model, loaded, texts, examples, config, target, how, stages)
+    elif pick is not None:
+        _write_picked(model, loaded, texts, labelled, config, target, how, stages)
     else:
         with stages("generate"):
-            lora = model.generate(texts)[0]
+            lora = model.generate(texts)[0] if texts else None
+        if labelled is not None:
+            lora = _learned(model, loaded, lora, labelled, steps, seed, stages)
         _write(model, lora, target, how, stages)
 
 
@@ -156,9 +170,30 @@ def _write(
     with stages("write"):
         written = write_task_adapter(target, model, lora, options, pick)
     output.note(f"rank {written.rank}, {written.bytes / 1e6:.2f} MB, {sum(stages.seconds.values()):.1f} s")
-    _report_distance(written)
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
+    report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
-    output.next_step(f'hyperlora ask {written.adapter} "AN INPUT OF YOUR TASK" --compare')
+    output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
+
+
+def _learned(
+    model: "T2LModel",
+    base: "BaseModel",
+    lora: "TaskLora | None",
+    examples: "list[Example]",
+    steps: int | None,
+    seed: int,
+    stages: "Stages",
+) -> "TaskLora":
+    """The adapter trained on examples."""
+    from t2l.learn import LEARN, learn_examples
+
+    config = LEARN.replace(least_steps=steps or LEARN.least_steps, seed=seed)
+    with stages("learn"), bar("steps") as move:
+        learned = learn_examples(model, base, lora, examples, config, on_progress=move)
+    output.note(f"learned {learned.examples} examples in {learned.gradient_steps} gradient steps")
+    return learned
 
 
 def _check_arguments(
@@ -166,21 +201,31 @@ def _check_arguments(
     batch: str | None,
     output_dir: Path | None,
     pick: str | None,
+    examples: str | None,
     n: int | None,
     noise: float | None,
+    steps: int | None,
 ) -> None:
     """Refuse options that do not go together before anything is loaded."""
     from shared.errors import InputError
+    from shared.text import check_text
 
     usage = 'hyperlora t2l "DESCRIPTION", or hyperlora t2l --batch FILE.jsonl -o DIR'
     if batch is not None and texts:
         raise InputError("a description and --batch exclude each other", usage)
-    if batch is not None and pick is not None:
-        raise InputError("--pick works for one adapter, not with --batch", usage)
+    if batch is not None and (pick or examples):
+        raise InputError("--pick and --examples work for one adapter, not with --batch", usage)
+    if pick is not None and examples is not None:
+        raise InputError("--pick and --examples exclude each other", "train on the examples: --examples FILE.jsonl")
+    if examples is None and steps is not None:
+        raise InputError("--steps needs --examples", "--examples FILE.jsonl, lines with input and output")
+    if not texts and examples is not None and output_dir is None:
+        raise InputError("an adapter without a description needs a name", "-o NAME")
     if batch is not None and output_dir is None:
         raise InputError("--batch needs a directory for the adapters", usage)
-    if batch is None and not texts:
+    if batch is None and examples is None and not texts:
         raise InputError("no description", usage)
+    check_text(texts, "the description")
     if not all(text.strip() for text in texts):
         raise InputError("the description is empty", 'describe the task in a sentence: hyperlora t2l "..."')
     if pick is None and (n is not None or noise is not None):
@@ -234,37 +279,4 @@ def _write_batch(
     tune_malloc()
     with bar("adapters") as move:
         result = write_task_adapters(target, model, requests, options, move)
-    _report_batch(replace(result, seconds=stages.seconds | result.seconds))
-
-
-def _report_distance(result: "WrittenTaskAdapter") -> None:
-    """How near the description is to the training, as a warning where that is far."""
-    if result.distance is None:
-        output.note(f"{result.hypernetwork} does not say which descriptions it was trained on")
-        return
-    within = f"95% of unseen wordings of its own tasks are within {result.distance_threshold:.2f}"
-    if result.distance <= result.distance_threshold:
-        output.note(f"distance {result.distance:.2f} from the nearest training description ({within})")
-        return
-    output.warning(
-        f"this description is far from what {result.hypernetwork} was trained on (distance {result.distance:.2f}; "
-        f"{within}): test the adapter before you rely on it"
-    )
-
-
-def _report_batch(result: "WrittenBatch") -> None:
-    size = sum(entry.bytes for entry in result.adapters)
-    output.note(
-        f"{len(result.adapters)} adapters, {size / 1e6:.2f} MB, {sum(result.seconds.values()):.1f} s, "
-        f"{result.adapters_per_second:.1f} adapters/s without loading"
-    )
-    far = [Path(e.adapter).name for e in result.adapters if (e.distance or 0) > (result.distance_threshold or 2)]
-    if far:
-        names = ", ".join(far[:5]) + (", ..." if len(far) > 5 else "")
-        output.warning(
-            f"{len(far)} of {len(result.adapters)} descriptions are far from what {result.hypernetwork} was "
-            f"trained on (distance above {result.distance_threshold:.2f}; 95% of unseen wordings of its own tasks are "
-            f"within): {names}: test these adapters before you rely on them"
-        )
-    output.result("\n".join(entry.adapter for entry in result.adapters), result)
-    output.next_step(f'hyperlora ask {result.adapters[0].adapter} "AN INPUT OF YOUR TASK" --compare')
+    report_batch(replace(result, seconds=stages.seconds | result.seconds))

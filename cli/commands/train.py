@@ -41,11 +41,13 @@ def train(
     """
     data = read_config(config)
     kind = data.get("kind")
-    if max_steps is not None:
-        data.setdefault("training", {})["max_steps"] = max_steps
-    if seed is not None:
-        for part in ("training", "data"):
-            data.setdefault(part, {})["seed"] = seed
+    for part, name, value in (("training", "max_steps", max_steps), ("training", "seed", seed), ("data", "seed", seed)):
+        if value is not None:
+            _set(data, part, name, value)
+    from shared.paths import check_output
+
+    for made in ("hypernet", "adapter"):  # now, rather than after the training
+        check_output(output_dir / made, force=True, what=made)
     from shared.base.device import tune_malloc
 
     tune_malloc()
@@ -71,17 +73,17 @@ def train(
     if kind == "writer":
         from d2l.study.writer import WRITER_FILE, save_writer
 
-        made, use = WRITER_FILE, "copy {} beside a document hypernetwork's model.safetensors"
+        made, following = WRITER_FILE, None
         save_writer(output_dir, trained[0])
     elif kind == "t2l" and parsed.objective.mode == "multitask":
         from t2l.training.train import write_multitask_adapter
 
-        made, use = "adapter", "hyperlora ask {} ..."
+        made, following = "adapter", ("hyperlora", "ask", output_dir / "adapter", "YOUR QUESTION")
         write_multitask_adapter(output_dir / made, trained[1], parsed, loaded)
     else:
         from shared.hypernetwork.checkpoint import save_trained
 
-        made, use = "hypernet", f"hyperlora {kind} --hypernet {{}} ..."
+        made, following = "hypernet", ("hyperlora", kind, "INPUT", "--hypernet", output_dir / "hypernet")
         built, hypernetwork = trained
         save_trained(
             output_dir / made,
@@ -95,10 +97,20 @@ def train(
     target = str(output_dir / made)
     output.note(f"step {result.step} of {parsed.training.max_steps}, {result.seconds:.0f} s")
     output.result(target, {"hypernetwork" if made == "hypernet" else made: target, **_facts(result)})
-    if result.finished:
-        output.next_step(use.format(target))
+    if not result.finished:
+        output.next_step(remark="the same command, to continue")
+    elif following is None:
+        output.next_step(remark=f"copy {target} beside a document hypernetwork's model.safetensors")
     else:
-        output.next_step("the same command, to continue")
+        output.next_step(*following)
+
+
+def _set(data: dict, part: str, name: str, value: int) -> None:
+    from shared.errors import InputError
+
+    if not isinstance(data.setdefault(part, {}), dict):
+        raise InputError(f"{part} must hold a mapping")
+    data[part][name] = value
 
 
 def _facts(result) -> dict:
@@ -114,13 +126,17 @@ def read_config(path: Path) -> dict:
     import yaml
 
     from shared.errors import InputError
+    from shared.text import check_text
 
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"config {path} does not exist", "examples/ has recipes") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except Exception as error:  # the parser raises its own errors, and others for odd numbers, dates and keys
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a mapping")
+    check_text(data, f"config {path}")
     return data

@@ -16,6 +16,7 @@ from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.lora.layer import apply_lora
 from shared.metrics import answer_recall, exact_match, mean, token_f1
 from shared.training.plain_lora import empty_lora
+from shared.training.refine import REFINE, RefineConfig
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def compare(
     approaches: Sequence[str] = APPROACHES,
     retrieved: int = 2,
     distillation: DistillConfig | None = None,
-    refinement: DistillConfig | None = None,
+    refined: RefineConfig = REFINE,
     max_new_tokens: int = 24,
     on_progress: Callable[[str], None] | None = None,
 ) -> Comparison:
@@ -68,12 +69,12 @@ def compare(
 
     Args:
         embed: texts -> unit vectors, (n, d), for retrieval.
-        study: makes the pairs for ``d2l+study``; their cost counts.
+        study: makes the pairs for ``d2l+study`` (the closed form alone) and ``d2l+refine`` (gradient steps behind it);
+            their cost counts.
         retrieved: passages in the prompt of ``retrieval``; passages are the hypernetwork's own chunks.
     """
     base = model.base
     distillation = distillation or DistillConfig()
-    refinement = refinement or distillation.replace(steps=max(1, distillation.steps // 4), lr=distillation.lr / 4)
     chunks = model.chunk(text)
     passages = [base.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]) for chunk in chunks]
     length = len(base.tokenizer(text)["input_ids"])
@@ -94,12 +95,9 @@ def compare(
             done = distill(base, passages, start, distillation)
             weights, note = done.weights, f"{done.steps} steps, {done.questions} questions of the model's own"
         elif name != "none":
-            pairs = study() if name == "d2l+study" else ()
-            weights = model.generate(chunks, pairs=pairs).weights
+            pairs = () if name == "d2l" else study()
+            weights = model.generate(chunks, pairs=pairs, refined=refined if name == "d2l+refine" else None).weights
             note = f"{len(pairs)} questions" if pairs else ""
-            if name == "d2l+refinement":
-                done = distill(base, passages, weights, refinement)
-                weights, note = done.weights, f"{done.steps} steps"
         update = 0.0 if name in ("none", "context") else time.perf_counter() - started
         started = time.perf_counter()
         if name == "retrieval":

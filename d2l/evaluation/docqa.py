@@ -10,6 +10,7 @@ from shared.base.model import BaseModel
 from shared.errors import InputError
 from shared.lora.weights import LoraWeights
 from shared.metrics import mean, normalize_answer
+from shared.training.refine import REFINE, RefineConfig
 
 # Upper bounds of the context lengths that scores are also given for, in tokens.
 BUCKETS = (128, 256, 512, 1024)
@@ -100,19 +101,21 @@ def evaluate_docqa(
     short: bool = True,
     with_context: bool = True,
     study: Callable[[Context], Sequence[QA]] | None = None,
+    refined: RefineConfig | None = REFINE,
     max_new_tokens: int = 24,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DocQAResult:
     """Ask every question of every context in all modes, with one question template.
 
     none: the question alone. bias: with the bias LoRA alone. adapter: with the document's. other: with another
-    document's. study: with the document's, studied. context: the document in the prompt. context+bias: the same with
-    the bias LoRA. A context whose prompt exceeds the base model's window is skipped and counted.
+    document's. study: with the document's, studied and refined. context: the document in the prompt. context+bias:
+    the same with the bias LoRA. A context whose prompt exceeds the base model's window is skipped and counted.
 
     Args:
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
             number to read is how many answers contain the gold one.
         study: the pairs that a context is studied with; ``None`` leaves the mode out.
+        refined: gradient steps on these pairs; ``None``: none.
         with_context: also with the document in the prompt; without it, documents beyond the window are asked too.
 
     Raises:
@@ -135,7 +138,7 @@ def evaluate_docqa(
             pairs = study(context)
             known = {normalize_answer(answer) for pair in pairs for answer in pair.answers}
             sizes.append(len(pairs))
-            used["study"] = Mode(_lora(model, context, pairs) if pairs else adapter)
+            used["study"] = Mode(_lora(model, context, pairs, refined) if pairs else adapter)
         if other is not None:
             used["other"] = Mode(other)
         if with_context:
@@ -266,5 +269,7 @@ def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
     return (adapter - other) / (full - other)
 
 
-def _lora(model: D2LModel, context: Context, pairs: Sequence[QA] = ()) -> LoraWeights:
-    return model.generate(model.chunk(context.text), pairs=pairs).weights
+def _lora(
+    model: D2LModel, context: Context, pairs: Sequence[QA] = (), refined: RefineConfig | None = None
+) -> LoraWeights:
+    return model.generate(model.chunk(context.text), pairs=pairs, refined=refined).weights

@@ -1,92 +1,34 @@
 """What a document is studied with: questions that the writer asks about all of it, and how many of them it answers."""
 
-import hashlib
-import json
-import math
-import os
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 import torch
 
+from d2l.model import D2LModel
 from d2l.questions import QA
-from d2l.study.pairs import KIND, drop_ambiguous
-from d2l.study.rows import Prompt, prompt_batches
-from d2l.study.windows import Window, cut_windows
+from d2l.reader import STDIN, DocumentText
+from d2l.study.kept import PairCache
+from d2l.study.pairs import drop_ambiguous
+from d2l.study.rows import prompt_batches
+from d2l.study.tables import table_pairs
+from d2l.study.windows import cut_windows
 from d2l.study.writer import QuestionWriter
 from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
+from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import spread
-from shared.paths import home
 from shared.training.losses import logits_at
+from shared.training.packed import Prompt
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
-PAIRS_PER_SAMPLE = 10
+PAIRS_PER_SAMPLE = 8
+#: Pairs for each chunk by default, and how many of a document before they become fewer.
+FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 12, 24, 192
 CHECKED = 64
-
-
-class PairCache:
-    """Written pairs on disk, by the writer and the window: an edited document has only its changed windows asked about.
-
-    Args:
-        identity: of the writer.
-        root: folder of the files, by default in ``HYPERLORA_HOME``.
-    """
-
-    def __init__(self, identity: str, root: Path | None = None) -> None:
-        self.directory = (root or home() / "pairs") / identity[:32]
-
-    def _file(self, window: Window, samples: int) -> Path:
-        text = json.dumps([window.context, window.text, samples])
-        return self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.json"
-
-    def get(self, window: Window, samples: int) -> list[QA] | None:
-        """Pairs of a window, or ``None``; a damaged file counts as absent."""
-        try:
-            records = json.loads(self._file(window, samples).read_text(encoding="utf-8"))
-            return [QA(str(question), (str(answer),), KIND) for question, answer in records]
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def put(self, window: Window, samples: int, pairs: Sequence[QA]) -> None:
-        """Keep pairs; a full disk or a read-only home only means that they will be written again."""
-        file = self._file(window, samples)
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps([[qa.question, qa.answer] for qa in pairs]), encoding="utf-8")
-            temporary.replace(file)
-        except OSError:
-            pass
-
-
-def keep_studied(pairs: Sequence[QA], root: Path | None = None) -> str:
-    """Keep the pairs of a whole study in ``HYPERLORA_HOME``, so that it can be done again; returns their name."""
-    text = json.dumps([[qa.question, list(qa.answers)] for qa in pairs])
-    name = hashlib.sha256(text.encode()).hexdigest()
-    directory = (root or home()) / "studied"
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = directory / f"{name}.{os.getpid()}"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(directory / f"{name}.json")
-    except OSError:
-        pass
-    return name
-
-
-def kept_studied(name: str, root: Path | None = None) -> list[QA] | None:
-    """Pairs that ``keep_studied`` kept, or ``None``."""
-    try:
-        text = ((root or home()) / "studied" / f"{name}.json").read_text(encoding="utf-8")
-        if hashlib.sha256(text.encode()).hexdigest() != name:
-            return None
-        return [QA(question, tuple(answers), KIND) for question, answers in json.loads(text)]
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def write_pairs(
@@ -107,8 +49,11 @@ def write_pairs(
         on_progress: called with windows done and all of them.
     """
     windows = cut_windows(text, title)
-    samples = max(1, math.ceil(limit / PAIRS_PER_SAMPLE))
-    written = [cache.get(window, samples) if cache else None for window in windows]
+    samples = max(1, limit // PAIRS_PER_SAMPLE)
+    # A row's cells are asked for by rule; the writer reads the rest.
+    written: list[list[QA] | None] = [table_pairs(window) or None for window in windows]
+    if cache:
+        written = [found or cache.get(window, samples) for found, window in zip(written, windows, strict=True)]
     missing = [index for index, pairs in enumerate(written) if pairs is None]
     if missing:
         made = writer.write([windows[index] for index in missing], samples=samples, on_progress=on_progress)
@@ -120,6 +65,53 @@ def write_pairs(
     # A pair of every window in turn, so that a limit leaves no part of the document out.
     in_turn = [pair for row in zip_longest(*clear) for pair in row if pair is not None]
     return in_turn[: limit * num_chunks]
+
+
+def pairs_a_chunk(num_chunks: int) -> int:
+    """Pairs for each chunk by default: more for short documents, where more wordings cost little."""
+    return max(FEWEST_PAIRS, min(MOST_PAIRS, ALL_PAIRS // max(1, num_chunks)))
+
+
+def title_of(document: DocumentText) -> str | None:
+    """A document's title for its questions: the name of its file."""
+    return None if document.path == STDIN else Path(document.path).stem.replace("_", " ").replace("-", " ")
+
+
+def document_pairs(
+    model: D2LModel,
+    text: str,
+    study: int | None = None,
+    *,
+    title: str | None = None,
+    use_cache: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[QA]:
+    """Questions about a document with their answers, by rule and by the writer that came with the hypernetwork.
+
+    Args:
+        study: largest number of pairs for each chunk; 0 for none; ``None``: ``pairs_a_chunk`` where there is such a
+            writer, or the hypernetwork was never trained, else none. A base without a trained writer writes from a
+            few examples in its prompt.
+        title: context of each question.
+        use_cache: keep the pairs in ``HYPERLORA_HOME``, and use those of earlier runs.
+
+    Raises:
+        InputError: questions for a hypernetwork that cannot study.
+    """
+    if study == 0 or (study is None and not (model.can_study and (model.writer or not model.trained))):
+        return []
+    if not model.can_study:
+        raise InputError("this hypernetwork cannot study: its head has no memory", "leave --study out")
+    writer, num_chunks = model.writer or QuestionWriter(model.base), len(model.chunk(text))
+    return write_pairs(
+        writer,
+        text,
+        study or pairs_a_chunk(num_chunks),
+        num_chunks,
+        title=title,
+        cache=PairCache(writer.identity) if use_cache else None,
+        on_progress=on_progress,
+    )
 
 
 @torch.no_grad()

@@ -9,17 +9,16 @@ studied adapter in place.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from d2l.cache import ChunkCache
 from d2l.chunking import Chunk
-from d2l.encoder import record_inputs
+from d2l.encoder import record_inputs, token_values
 from d2l.questions import QA, question_messages
-from d2l.study.unrelated import UNRELATED
-from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
+from shared.base.cache import can_share_prefix, common_prefix, new_cache
+from shared.base.chat import answer_ids, chat_ids, pad_answers
 from shared.base.model import BaseModel
 from shared.errors import InputError
 from shared.hypernetwork.features import MemorySource
@@ -27,25 +26,14 @@ from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.network import HyperNetwork
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
-from shared.metrics import spread
+from shared.training.packed import Prompt
 
 PASSES = 2
 BATCH_SIZE = 32
 #: Padding included; only answers of whole paragraphs make batches smaller than ``BATCH_SIZE``.
 BATCH_TOKENS = 4096
-#: Unrelated questions, and how many of the base's own tokens on each.
-NUM_NULL, NULL_TOKENS = 240, 5
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A question as it is asked, and the answer with the end token behind it; both are token ids."""
-
-    question: list[int]
-    answer: list[int]
-
-    def __len__(self) -> int:
-        return len(self.question) + len(self.answer)
+#: Of the base's own reply to a question that no document answers.
+NULL_TOKENS = 5
 
 
 def study_prompts(base: BaseModel, pairs: Sequence[QA], turn: int = 0, *, system: str | None = None) -> list[Prompt]:
@@ -102,16 +90,14 @@ def capture(
         on_progress: called with the number of prompts done after each batch.
     """
     targets, grid = network.config.targets, network.config.grid
-    shared = _common_prefix(prompts)
+    shared = common_prefix([p.question for p in prompts]) if can_share_prefix(base.model) else []
     # Prompts of similar length together, so that little of a batch is padding.
     ordered, done = sorted(prompts, key=len), 0
-    from transformers import DynamicCache
-
     with apply_lora(base.model, lora and lora.to(base.device, base.placement.dtype)):
         modules = {t.name: base.model.get_submodule(t.name) for t in targets}
         prefix = None
         if shared:
-            prefix = DynamicCache()
+            prefix = new_cache(base.model)
             base.model.base_model(
                 input_ids=torch.tensor([shared], device=base.device), past_key_values=prefix, use_cache=True
             )
@@ -127,19 +113,11 @@ def capture(
                 module: torch.stack([inputs[t.name] for t in targets if t.module == module], dim=1)
                 for module in grid.modules
             }
-            values = base.model.get_input_embeddings()(ids).roll(-1, dims=1)
+            values = token_values(base, network.config, ids).roll(-1, dims=1)
             done += len(part)
             if on_progress:
                 on_progress(done)
             yield MemorySource(keys, values, positions.roll(-1, dims=1))
-
-
-def _common_prefix(prompts: Sequence[Prompt]) -> list[int]:
-    """Tokens that all prompts begin with (the chat template's head): they go through the model once."""
-    first, last = min(p.question for p in prompts), max(p.question for p in prompts)
-    longest = min(len(prompt.question) for prompt in prompts) - 1
-    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), longest)
-    return first[: min(length, longest)]
 
 
 def study_rows(
@@ -151,7 +129,7 @@ def study_rows(
 
 
 def null_rows(
-    base: BaseModel, network: HyperNetwork, key: str, *, system: str | None = None, root: Path | None = None
+    base: BaseModel, network: HyperNetwork, key: str, silent: Sequence[Prompt], *, root: Path | None = None
 ) -> list[ChunkFactors]:
     """Rows of questions that no document answers, at the base's own first words, with values of zero.
 
@@ -159,21 +137,20 @@ def null_rows(
     LoRA alone, so they are the same for every document: made once, then read from ``HYPERLORA_HOME``.
 
     Args:
-        key: decides the rows, ``D2LModel.cache_key``.
+        key: decides the rows beside the prompts, ``D2LModel.cache_key``.
+        silent: the questions with the base's own replies, of which the first ``NULL_TOKENS`` tokens count.
         root: folder of the kept rows.
     """
     cache = ChunkCache(f"null rows {key}", root)
-    questions = spread(UNRELATED, NUM_NULL)
-    chunk = Chunk([len(questions), NULL_TOKENS], 0, 0)  # what else decides them
+    asked = [Prompt(prompt.question, prompt.answer[:NULL_TOKENS]) for prompt in silent]
+    chunk = Chunk(
+        [token for prompt in asked for token in (*prompt.question, *prompt.answer)], 0, 0
+    )  # what else decides
     kept = cache.get(chunk)
     if kept is not None:
         return [kept]
-    prompts = [chat_ids(base, question_messages(question, system=system)) for question in questions]
-    replies: list[str] = []
-    for start in range(0, len(prompts), BATCH_SIZE):
-        replies += generate(base, prompts[start : start + BATCH_SIZE], GenerationConfig(NULL_TOKENS))
-    answers = [base.tokenizer(reply, add_special_tokens=False)["input_ids"][:NULL_TOKENS] for reply in replies]
-    asked = [Prompt(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True) if answer]
+    if not asked:  # a base that answers nothing has nothing to be kept from
+        return []
     bias = network.bias()
     with torch.no_grad():
         parts = [network.head.null_rows(source) for source in capture(base, network, asked, bias and bias.detach())]

@@ -34,12 +34,15 @@ class Window:
         text: them, with single spaces; rows on lines of their own.
         context: title, headings and table header they stand under, joined by `` > ``; may be empty.
         start, stop: their characters in the document.
+        header, row: of a table's row, its header and itself as they stand in the text; else empty.
     """
 
     text: str
     context: str = ""
     start: int = 0
     stop: int = 0
+    header: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class _Unit:
     context: str
     row: bool
     alone: bool = False
+    header: str = ""
 
 
 def cut_windows(text: str, title: str | None = None) -> list[Window]:
@@ -214,7 +218,8 @@ def _table(rows: list[_Line], headings: _Headings) -> list[_Unit]:
     first = _clean(rows[0].text)
     is_header = len(rows) > 1 and not _PAIR.match(rows[0].text)
     units = [] if is_header else [_Unit(rows[0].start, rows[0].stop, headings.context(), True)]
-    return units + [_Unit(row.start, row.stop, headings.context(first), True, is_header) for row in rows[1:]]
+    header = rows[0].text if is_header else ""
+    return units + [_Unit(row.start, row.stop, headings.context(first), True, is_header, header) for row in rows[1:]]
 
 
 def _level(line: str) -> int | None:
@@ -276,4 +281,6 @@ def _window(text: str, group: list[_Unit]) -> Window:
     joined = parts[0]
     for part, unit in zip(parts[1:], group[1:], strict=True):
         joined += ("\n" if unit.row else " ") + part
-    return Window(joined, group[0].context, group[0].start, group[-1].stop)
+    first = group[0]
+    row = text[first.start : first.stop] if first.header else ""
+    return Window(joined, first.context, first.start, group[-1].stop, first.header, row)

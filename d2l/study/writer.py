@@ -17,13 +17,16 @@ from d2l.questions import QA, question_messages
 from d2l.study.pairs import drop_ambiguous, parse_pairs, prompt_ids, prompt_text
 from d2l.study.reply import QUESTION_TOKENS, Form, Reply, spans_of, step_all
 from d2l.study.windows import Window, cut_windows
+from shared.base.cache import cache_argument, can_share_prefix, common_prefix, new_cache
 from shared.base.chat import GenerationConfig, chat_ids, generate, pad_batch
 from shared.base.model import BaseModel
 from shared.errors import InputError
+from shared.lora.adapter import read_factors
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import token_f1
 from shared.safetensors_file import write_safetensors
+from shared.work_folder import whole_file
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
@@ -33,6 +36,7 @@ __all__ = ["QuestionWriter", "Window", "check_pairs", "cut_windows", "drop_ambig
 WRITER_FILE = "writer.safetensors"
 MAX_PAIRS = 6  #: of a reply, as in training
 BATCH_SIZE = 48  #: on one CPU core three times the rows take about twice the time, up to here
+_LEAST_PREFIX = 32  # tokens; for fewer a pass of their own does not pay
 _TOKENS_PER_PAIR = QUESTION_TOKENS  # on average it is about half of that
 
 FEW_SHOT = """\
@@ -82,19 +86,12 @@ class QuestionWriter:
         """The writer of a checkpoint directory; ``None`` if it has none.
 
         Raises:
-            InputError: the file is no adapter, or one for another base model.
+            InputError: the file is no adapter, a damaged one, or one for another base model.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         path = checkpoint / WRITER_FILE
         if not path.exists():
             return None
-        try:
-            state = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} cannot be read as safetensors ({error})") from None
-        writer = cls(base, LoraWeights.from_state_dict(state))
+        writer = cls(base, LoraWeights.padded(read_factors(path)))
         with apply_lora(base.model, writer.lora):  # names and sizes of all layers
             pass
         return writer
@@ -179,14 +176,21 @@ class QuestionWriter:
     def _decode(self, prompts: list[list[int]], rows: list[Reply], max_pairs: int) -> list[str]:
         """The replies, an equal number of neighbouring ones for each prompt, which is read once for all of them.
 
-        Rows leave the batch when they end.
+        What all prompts begin with, the examples, is read once as well. Rows leave the batch when they end.
         """
-        from transformers import DynamicCache
-
-        base, cache, samples = self.base, DynamicCache(), len(rows) // len(prompts)
-        ids, mask = pad_batch(prompts, base.tokenizer.pad_token_id, left=True)
+        base, cache, samples = self.base, new_cache(self.base.model), len(rows) // len(prompts)
+        shared = common_prefix(prompts) if can_share_prefix(base.model) else []
+        if len(shared) < _LEAST_PREFIX:
+            shared = []
+        ids, mask = pad_batch([prompt[len(shared) :] for prompt in prompts], base.tokenizer.pad_token_id, left=True)
+        if len(shared) + ids.shape[1] >= base.context_window:
+            return [""] * len(rows)
+        if shared:
+            self._step(torch.tensor([shared]), torch.ones(1, len(shared), dtype=torch.bool), cache)
+            cache.reorder_cache(torch.zeros(len(prompts), dtype=torch.long))
+            mask = torch.cat([mask.new_ones(len(prompts), len(shared)), mask], dim=1)
         logits = self._step(ids, mask, cache)
-        cache.batch_repeat_interleave(samples)
+        cache.reorder_cache(torch.arange(len(prompts)).repeat_interleave(samples))
         logits, mask = logits.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
         active = list(rows)
         for _ in range(min(_TOKENS_PER_PAIR * max_pairs, base.context_window - mask.shape[1])):
@@ -196,7 +200,7 @@ class QuestionWriter:
                 break
             if len(keep) < len(active):
                 index = torch.tensor(keep)
-                cache.batch_select_indices(index.to(base.device))
+                cache.reorder_cache(index)
                 active, mask = [active[i] for i in keep], mask[index]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             logits = self._step(torch.tensor([[row.ids[-1]] for row in active]), mask, cache)
@@ -205,14 +209,16 @@ class QuestionWriter:
     def _step(self, ids: Tensor, mask: Tensor, cache: "DynamicCache") -> Tensor:
         """Logits behind the last token, (batch, vocabulary) float32. ids: the new tokens; mask: of all so far."""
         device = self.base.device
+        name = cache_argument(self.base.model)
         positions = (mask.long().cumsum(1) - 1).clamp_min(0)[:, -ids.shape[1] :]
         out = self.base.model(
             input_ids=ids.to(device),
-            attention_mask=mask.long().to(device),
+            # A state-space model masks its new inputs, not those that its state holds.
+            attention_mask=(mask[:, -ids.shape[1] :] if name == "cache_params" else mask).long().to(device),
             position_ids=positions.to(device),
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
+            **{name: cache},
         )
         return out.logits[:, -1].float()
 
@@ -226,7 +232,8 @@ def _streams(seed: int, window: Window, samples: int) -> list[random.Random | No
 def save_writer(checkpoint: Path, lora: LoraWeights) -> Path:
     """Write a writer's LoRA beside a checkpoint's other files, bf16 under PEFT's names."""
     state = lora.state_dict()
-    write_safetensors(checkpoint / WRITER_FILE, state, dict.fromkeys(state, torch.bfloat16))
+    with whole_file(checkpoint / WRITER_FILE) as new:
+        write_safetensors(new, state, dict.fromkeys(state, torch.bfloat16))
     return checkpoint / WRITER_FILE
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from d2l.calibration import calibrate
 from d2l.config import D2LConfig, EncoderConfig
-from d2l.encoder import encode_chunks, record_inputs
+from d2l.encoder import encode_chunks
 from d2l.questions import PUBLISHABLE
 from d2l.training.batches import D2LBatch, D2LData, D2LDataConfig
-from shared.base.chat import pad_answers, pad_batch
+from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
-from shared.base.targets import find_decoder
 from shared.config import Config
 from shared.hypernetwork.linear import LinearHeadConfig
 from shared.hypernetwork.memory import MemoryHeadConfig
@@ -146,38 +146,6 @@ class D2LTrainingModule(nn.Module):
         bias = self.hypernetwork.bias() if self.objective.teacher == "bias" else None
         with apply_lora(self.base.model, bias and bias.to(self.base.placement.dtype)):
             return logits_at(self.base, ids, mask, targets)
-
-
-@torch.no_grad()
-def calibrate(hypernetwork: HyperNetwork, config: D2LConfig, base: BaseModel, text: list[str]) -> None:
-    """Set a memory head's whitening and gain units from the base model's activations on some text."""
-    if not config.hypernetwork.head.needs_states:
-        return
-    stack = find_decoder(base.model)
-    entries = [*stack.blocks, stack.final_norm]
-    targets = config.hypernetwork.targets
-    modules = {t.name: base.model.get_submodule(t.name) for t in targets}
-    modules |= {f"residual.{t.layer}": entries[t.layer + 1] for t in targets}
-    moments = {t.name: torch.zeros(t.in_features, t.in_features, dtype=torch.float64) for t in targets}
-    lengths = {t.layer: 0.0 for t in targets}
-    count = 0
-    for start in range(0, len(text), 8):
-        rows = [base.tokenizer(piece)["input_ids"][:256] for piece in text[start : start + 8]]
-        ids, mask = pad_batch(rows, base.tokenizer.pad_token_id)
-        mask[:, 0] = True
-        seen = record_inputs(base, ids.to(base.device), mask.to(base.device), modules)
-        keep = mask.clone()
-        keep[:, 0] = False  # the first token is an attention sink with activations of its own kind
-        for t in targets:
-            keys = seen[t.name][keep.to(base.device)].float()
-            moments[t.name] += (keys.mT @ keys).double().cpu()
-        for layer in lengths:
-            lengths[layer] += seen[f"residual.{layer}"][keep.to(base.device)].float().norm(dim=-1).sum().item()
-        count += int(keep.sum())
-    value_scale = torch.tensor([lengths[layer] / count for layer in config.hypernetwork.grid.layers])
-    for module in config.hypernetwork.grid.modules:
-        second_moment = torch.stack([moments[t.name] for t in targets if t.module == module]) / count
-        hypernetwork.head.calibrate(module, second_moment, value_scale)
 
 
 def train_d2l(

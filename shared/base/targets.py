@@ -98,7 +98,9 @@ def find_decoder(model: nn.Module) -> DecoderStack:
             parent_name, _, leaf = name.rpartition(".")
             siblings = list(model.get_submodule(parent_name).named_children())
             behind = siblings[[child for child, _ in siblings].index(leaf) + 1 :]
-            norms = [child for _, child in behind if "norm" in type(child).__name__.lower()]
+            # OPT has it in front, by this name.
+            last = behind + [(child, module) for child, module in siblings if child.startswith("final")]
+            norms = [child for _, child in last if "norm" in type(child).__name__.lower()]
             if norms:
                 return DecoderStack(name, module, norms[0])
     raise InputError(
@@ -124,6 +126,7 @@ def find_targets(
         InputError: a name that does not exist, is not linear, or occurs several times in one block.
     """
     stack = find_decoder(model)
+    check_linear(model, stack)
     wanted = range(len(stack.blocks)) if layers is None else layers
     if any(not 0 <= layer < len(stack.blocks) for layer in wanted):
         raise InputError(f"the base model has {len(stack.blocks)} layers; layers must be 0 to {len(stack.blocks) - 1}")
@@ -155,6 +158,19 @@ def find_targets(
     return targets
 
 
+def check_linear(model: nn.Module, stack: DecoderStack) -> None:
+    """Refuse a model whose blocks have transposed layers in place of linear ones.
+
+    Raises:
+        InputError: GPT-2 and its like.
+    """
+    if any(map(_is_transposed, stack.blocks.modules())):
+        raise InputError(
+            f"{type(model).__name__} has Conv1D layers, whose weights are transposed: no adapter is written for them",
+            "use a base model with linear layers",
+        )
+
+
 def check_targets(model: nn.Module, expected: Iterable[Target], base_model: str) -> None:
     """Compare a hypernetwork's target layers with a base model's, for one that was imported without its base at hand.
 
@@ -176,5 +192,10 @@ def _has(block: nn.Module, leaf: str) -> bool:
 
 
 def _is_linear(module: nn.Module) -> bool:
-    """nn.Linear or a quantised stand-in of it (GPT-2's Conv1D has no in_features and is transposed)."""
-    return hasattr(module, "in_features") and hasattr(module, "out_features") and hasattr(module, "weight")
+    """nn.Linear or a quantised stand-in of it, which may have no ``weight``."""
+    return all(isinstance(getattr(module, name, None), int) for name in ("in_features", "out_features"))
+
+
+def _is_transposed(module: nn.Module) -> bool:
+    """GPT-2's Conv1D, whose weight is (in_features, out_features)."""
+    return type(module).__name__ == "Conv1D"

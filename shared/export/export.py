@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from shared.base.device import choose_placement
-from shared.base.model import EMBEDDED_BASE, BaseArchitecture, embedded_gguf, load_base_model, read_architecture
+from shared.base.gguf import EMBEDDED_BASE, embedded_file
+from shared.base.model import BaseArchitecture, load_base_model, read_architecture
 from shared.errors import InputError
 from shared.export import vllm
 from shared.export.gguf_files import check_fits, open_gguf, write_lora_gguf, write_merged_gguf
@@ -115,13 +116,15 @@ def export_adapter(adapter: Adapter, output: Path, options: ExportOptions, *, fo
 
 
 def base_gguf(base_model: str, given: str | None) -> Path | None:
-    """A base's GGUF file: the given one, or the embedded base's own; ``None`` if it is a name or there is none.
+    """A base's GGUF file: the given one, the base's own, or the embedded base's; ``None`` if it is a name or none.
 
     Raises:
         InputError: a file that does not exist.
     """
     if given is None:
-        return embedded_gguf() if base_model == EMBEDDED_BASE else None
+        if base_model.endswith(".gguf") and Path(base_model).is_file():
+            return Path(base_model)
+        return embedded_file() if base_model == EMBEDDED_BASE else None
     if given.endswith(".gguf") and not Path(given).is_file():
         raise InputError(f"{given} does not exist", "give the base model's GGUF file with --gguf")
     return Path(given) if Path(given).is_file() else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from shared.errors import InputError
 from shared.export.gguf_names import GgufAdapter, delta
-from shared.paths import whole_file
+from shared.paths import whole_output_file
 
 if TYPE_CHECKING:
     from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
@@ -36,7 +36,7 @@ def write_lora_gguf(
     import gguf
 
     kind = _type(dtype)
-    with whole_file(path, force=force, magic=MAGIC) as temporary:
+    with whole_output_file(path, force=force, magic=MAGIC) as temporary:
         writer = gguf.GGUFWriter(temporary, adapter.architecture)
         writer.add_type(gguf.GGUFType.ADAPTER)
         writer.add_name(name)
@@ -75,7 +75,7 @@ def write_merged_gguf(
     kind = _type(dtype)
     if adapter is not None:
         check_fits(reader, adapter, base_gguf)
-    with whole_file(path, force=force, magic=MAGIC) as temporary:
+    with whole_output_file(path, force=force, magic=MAGIC) as temporary:
         writer = gguf.GGUFWriter(temporary, architecture_of(reader))
         _copy_metadata(reader, writer)
         types = {}

@@ -8,5 +8,6 @@ from shared.paths import EXPORT_FILE
 
 
 def write_manifest(directory: Path, facts: dict[str, Any]) -> None:
-    """Write ``export.json``, by which ``--force`` knows the directory as one of ours."""
-    (directory / EXPORT_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    """Write ``export.json``, the last file: by its list ``--force`` knows what of a directory is ours."""
+    listed = {**facts, "files": sorted(file.name for file in directory.iterdir())}
+    (directory / EXPORT_FILE).write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")

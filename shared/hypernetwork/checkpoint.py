@@ -1,7 +1,7 @@
 """Hypernetwork checkpoints: config.json + model.safetensors (or shards) + card, read strictly, nothing unpickled."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def save_checkpoint(
             index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
             (temporary / f"{WEIGHTS_FILE}.index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        (temporary / CARD_FILE).write_text(card, encoding="utf-8")
+        (temporary / CARD_FILE).write_text(card, encoding="utf-8", errors="replace")
 
 
 def read_checkpoint_config(path: Path) -> dict[str, Any]:
@@ -83,6 +83,31 @@ def checkpoint_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def load_network(path: Path, build: "Callable[[], nn.Module]") -> "nn.Module":
+    """A module built from a checkpoint's config, with the checkpoint's tensors.
+
+    It is laid out without memory first: a config that claims more than the files hold allocates nothing.
+
+    Args:
+        build: makes the module, on torch's default device.
+
+    Raises:
+        InputError: as ``load_weights``, or a config from which no module can be built.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            outline = build()
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the hypernetwork {path} has an impossible config: {reason}", "get it again") from None
+    _check_shapes(path, outline)
+    module = build()
+    load_weights(path, module)
+    return module
+
+
 def load_weights(path: Path, module: "nn.Module") -> None:
     """Load a checkpoint's tensors into a module built from its config, strictly.
 
@@ -91,6 +116,16 @@ def load_weights(path: Path, module: "nn.Module") -> None:
     """
     from safetensors.torch import load_file
 
+    _check_shapes(path, module)
+    for file in _weight_files(path):
+        tensors = load_file(file)
+        for key, tensor in tensors.items():
+            if not tensor.is_floating_point() or not tensor.isfinite().all():
+                raise InputError(f"the hypernetwork {path} has numbers in {key} that are not finite", "get it again")
+        module.load_state_dict(tensors, strict=False, assign=False)
+
+
+def _check_shapes(path: Path, module: "nn.Module") -> None:
     shapes = checkpoint_shapes(path)
     expected = {key: tuple(tensor.shape) for key, tensor in module.state_dict().items()}
     for key in sorted(set(shapes) | set(expected)):
@@ -103,12 +138,6 @@ def load_weights(path: Path, module: "nn.Module") -> None:
                 f"the hypernetwork {path} has {key} of shape {shapes[key]}, expected {expected[key]}",
                 "config and weights differ",
             )
-    for file in _weight_files(path):
-        tensors = load_file(file)
-        for key, tensor in tensors.items():
-            if not tensor.is_floating_point() or not tensor.isfinite().all():
-                raise InputError(f"the hypernetwork {path} has numbers in {key} that are not finite", "get it again")
-        module.load_state_dict(tensors, strict=False, assign=False)
 
 
 def _weight_files(path: Path) -> list[Path]:

@@ -12,7 +12,7 @@ Shapes: *batch*; *layers* adapted decoder blocks; *modules* target modules in ea
 *rows* of a chunk's factors; *latent_size*. Factors are rank-major here, (batch, layers, rows, in or out).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -27,7 +27,7 @@ from shared.hypernetwork.collector import RowCollector
 from shared.hypernetwork.features import ContextFeatures, MemorySource
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.perceiver import PerceiverOutput
-from shared.hypernetwork.solver import half_whitened
+from shared.hypernetwork.solver import half_whitened, leading_directions
 from shared.lora.weights import TruncatedLora
 
 MIN_RIDGE = 1e-3
@@ -49,6 +49,8 @@ class MemoryHeadConfig(Config):
         initial_ridge: where the learned ridge of the rows' Gram matrix starts, relative to its mean diagonal; small
             values make a row silent on the keys of the document's other rows.
         initial_study_gain: where the learned length of a study row's value starts, relative to a token row's.
+        embedding: what a token's value is made of: the base's ``input`` embedding, which a learned map can turn into
+            what its ``output`` layer looks for, or that layer's own row.
     """
 
     whitening_rank: int = 64
@@ -59,6 +61,7 @@ class MemoryHeadConfig(Config):
     recall_layers: int = 0
     initial_ridge: float = 0.02
     initial_study_gain: float = 2.0
+    embedding: Literal["input", "output", "normed"] = "input"
     kind: Literal["memory"] = "memory"
 
     needs_states: ClassVar[bool] = True
@@ -138,24 +141,24 @@ class MemoryHead(nn.Module):
         return [self.log_gain, self.log_ridge, *mix]
 
     @torch.no_grad()
-    def calibrate(self, module: str, second_moment: Tensor, value_scale: Tensor) -> None:
-        """Set the whitening and the gain's unit from statistics of general text.
+    def calibrate(self, module: str, keys: Sequence[Tensor], value_scale: Tensor) -> None:
+        """Set the whitening and the gain's unit from states of general text.
 
         Args:
-            second_moment: mean of k k' of each layer, (layers, in_features, in_features).
+            keys: of each layer, (n, in_features).
             value_scale: mean length of the residual stream behind each layer, (layers,).
 
-        (C + ridge)^-1 is kept in low-rank form: up to a factor that cancels it is I - U diag(s / (s + ridge)) U', with
-        the leading eigenpairs (s, U) of C.
+        (C + ridge)^-1 of the second moment C = K'K / n is kept in low-rank form: up to a factor that cancels it is
+        I - U diag(s / (s + ridge)) U', with the leading eigenpairs (s, U) of C.
         """
         self.value_scale[:, self.grid.modules.index(module)] = value_scale.to(self.value_scale)
         rank = self.config.whitening_rank
         if not rank:
             return
-        eigenvalues, eigenvectors = torch.linalg.eigh(second_moment.double())
-        ridge = self.config.whitening_ridge * eigenvalues.mean(-1, keepdim=True)
-        s, u = eigenvalues[:, -rank:].clamp_min(0), eigenvectors[:, :, -rank:]
-        self.whitening(module).copy_(u * (s / (s + ridge)).sqrt()[:, None, :])
+        for layer, rows in enumerate(keys):
+            s, u = leading_directions(rows, rank)
+            ridge = self.config.whitening_ridge * rows.square().mean()
+            self.whitening(module)[layer, : rows.shape[1]] = u * (s / (s + ridge)).sqrt()
 
     def whitening(self, module: str) -> Tensor:
         """M of ``half_whitened``, (layers, in_features, whitening_rank)."""

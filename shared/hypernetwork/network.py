@@ -12,12 +12,12 @@ from torch import nn
 from shared.base.targets import Target, TargetGrid, find_targets
 from shared.config import Config
 from shared.errors import InputError
-from shared.hypernetwork.checkpoint import load_weights, read_checkpoint_config
+from shared.hypernetwork.checkpoint import load_network, read_checkpoint_config
 from shared.hypernetwork.features import ContextFeatures
 from shared.hypernetwork.head import ChunkFactors, Head
 from shared.hypernetwork.linear import LinearHeadConfig, PreHeadBlock
 from shared.hypernetwork.memory import MemoryHeadConfig
-from shared.hypernetwork.perceiver import Perceiver, PerceiverConfig
+from shared.hypernetwork.perceiver import MAX_BLOCKS, Perceiver, PerceiverConfig
 from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
 
 
@@ -60,8 +60,10 @@ class HyperNetworkConfig(Config):
     def __post_init__(self) -> None:
         if not self.targets:
             raise InputError("a hypernetwork needs at least one target layer")
-        if self.r < 1 or self.bias_r < 0:
-            raise InputError("r must be at least 1 and bias_r at least 0")
+        if self.r < 1 or self.bias_r < 0 or self.feature_size < 1:
+            raise InputError("r and feature_size must be at least 1 and bias_r at least 0")
+        if not 0 <= self.num_pre_head_layers <= MAX_BLOCKS:
+            raise InputError(f"num_pre_head_layers must be 0 to {MAX_BLOCKS}")
         self.grid.check()
         if self.bias_targets and not self.bias_r:
             raise InputError("bias_targets need a bias_r of at least 1")
@@ -149,9 +151,8 @@ class HyperNetwork(nn.Module):
         Raises:
             InputError: no hypernetwork there, a damaged one, or one of a published architecture.
         """
-        network = cls(HyperNetworkConfig.from_dict(read_checkpoint_config(path).get("hypernetwork")))
-        load_weights(path, network)
-        return network
+        config = HyperNetworkConfig.from_dict(read_checkpoint_config(path).get("hypernetwork"))
+        return load_network(path, lambda: cls(config))
 
     def forward(self, features: ContextFeatures) -> ChunkFactors:
         """Factors of every chunk, batched; ``join`` makes LoRA weights of a document's chunks."""

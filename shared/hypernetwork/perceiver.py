@@ -18,6 +18,8 @@ from shared.config import Config
 from shared.errors import InputError
 
 RMS_NORM_EPS = 1e-6
+# Far above any, and low enough that an outline of the network is made in a second.
+MAX_BLOCKS = 256
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,13 @@ class PerceiverConfig(Config):
     mlp_factor: int = 4
 
     def __post_init__(self) -> None:
+        sizes = self.latent_size, self.num_latents, self.num_blocks, self.head_dim, self.mlp_factor
+        if min(*sizes, self.num_attention_heads, self.num_key_value_heads) < 1 or self.num_self_attn_per_block < 0:
+            raise InputError("the Perceiver's sizes must be positive")
         if self.num_attention_heads % self.num_key_value_heads:
             raise InputError("num_attention_heads must be a multiple of num_key_value_heads")
-        if min(self.latent_size, self.num_latents, self.num_blocks, self.head_dim, self.mlp_factor) < 1:
-            raise InputError("the Perceiver's sizes must be positive")
+        if self.num_blocks * (1 + self.num_self_attn_per_block) > MAX_BLOCKS:
+            raise InputError(f"the Perceiver has more than {MAX_BLOCKS} layers")
 
 
 class GatedMLP(nn.Module):

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import InputError
 from shared.hypernetwork.checkpoint import CONFIG_FILE, read_checkpoint_config
+from shared.paths import NETWORK_FILES
 
 PACKAGES = ("d2l", "t2l")
 
@@ -61,7 +62,8 @@ def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
 
         if not is_repo_id(name):
             raise InputError(f"hypernetwork {name} does not exist", "hyperlora hypernet list shows what is installed")
-        path = pull_snapshot(name)
+        files = {"first": CONFIG_FILE, "check": read_checkpoint_config, "allow_patterns": NETWORK_FILES}
+        path = pull_snapshot(name, **files)
     config = read_checkpoint_config(path)
     if kind is not None and config["kind"] != kind:
         raise InputError(

@@ -9,11 +9,15 @@ from torch import Tensor
 
 from shared.config import read_json
 from shared.errors import HyperLoraError, InputError
-from shared.lora.weights import LoraWeights
-from shared.paths import whole_directory
+from shared.hub import pull_snapshot
+from shared.lora.plain import check_plain, scaled_factors
+from shared.lora.weights import LoraFactors, LoraWeights, factor_pairs
+from shared.paths import ADAPTER_FILES, whole_directory
+from shared.work_folder import remove_left_overs
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 CARD_FILE, PROVENANCE_FILE = "README.md", "provenance.json"
+MAX_NAME = 500  # of a layer
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,10 @@ class Adapter:
     num_bytes: int
 
     @property
-    def base_model(self) -> str:
-        return self.config["base_model_name_or_path"]
+    def base_model(self) -> str | None:
+        """What the adapter says its base model is; ``None`` if it says nothing."""
+        name = self.config.get("base_model_name_or_path")
+        return name if isinstance(name, str) and name.strip() and name.isprintable() else None
 
     @property
     def question_system(self) -> str | None:
@@ -88,67 +94,97 @@ def write_adapter(
     """
     if not weights.is_finite:
         raise HyperLoraError("the adapter would hold numbers that are not finite", "try --dtype float32")
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with whole_directory(path, force=force, what="adapter") as temporary:
         file = temporary / WEIGHTS_FILE
-        try:
-            save_file(weights.state_dict(), file, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        save_file(weights.state_dict(), file, metadata={"format": "pt"})
         (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (temporary / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
-        (temporary / CARD_FILE).write_text(card, encoding="utf-8")
+        (temporary / CARD_FILE).write_text(card, encoding="utf-8", errors="replace")  # names of files may be no text
         return file.stat().st_size
 
 
 def read_adapter(path: Path) -> Adapter:
     """Read an adapter directory, ours or any plain LoRA adapter that PEFT wrote.
 
+    Layers of different ranks get zeros up to the largest one.
+
     Raises:
-        InputError: no adapter there, damaged tensors, or a variant (DoRA, trained biases, ...) that is not plain LoRA.
+        InputError: no adapter there, damaged tensors, or a variant (DoRA, aLoRA, trained biases, ...) that is not plain
+            LoRA.
+    """
+    if not path.is_dir():
+        remove_left_overs(path.parent)  # a run that was killed while it replaced this adapter: put the old one back
+    if not path.is_dir():
+        raise InputError(f"adapter {path} does not exist", "make one with hyperlora d2l or t2l, or get one with pull")
+    config, weights_file = read_adapter_config(path), path / WEIGHTS_FILE
+    if not weights_file.is_file():
+        raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")
+    factors = read_factors(weights_file)
+    weights = LoraWeights.padded({name: scaled_factors(path, config, name, f) for name, f in factors.items()})
+    if not weights.is_finite:
+        raise InputError(f"{path}: lora_alpha is too large", "make or download the adapter again")
+    provenance_file = path / PROVENANCE_FILE
+    provenance = read_json(provenance_file, "adapter") if provenance_file.exists() else {}
+    if not isinstance(provenance, dict):
+        raise InputError(f"{provenance_file} holds no mapping", "delete it, or make the adapter again")
+    return Adapter(path, weights, config, provenance, weights_file.stat().st_size)
+
+
+def read_adapter_config(path: Path) -> dict[str, Any]:
+    """The parsed ``adapter_config.json`` of an adapter directory.
+
+    Raises:
+        InputError: none there, or one of something else than plain LoRA.
+    """
+    config = read_json(path / CONFIG_FILE, "adapter")
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise InputError(f"{path} is not a LoRA adapter")
+    check_plain(path, config)
+    return config
+
+
+def pull_adapter(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Path:
+    """Download an adapter's own files from the Hub, its configuration first; returns the local directory.
+
+    Raises:
+        InputError, HyperLoraError: as ``pull_snapshot``, or no adapter there.
+    """
+    files = {"first": CONFIG_FILE, "check": read_adapter_config, "allow_patterns": ADAPTER_FILES}
+    return pull_snapshot(repo_id, revision=revision, token=token, **files)
+
+
+def read_factors(file: Path) -> dict[str, LoraFactors]:
+    """LoRA factors of a safetensors file under PEFT's names, float32, without the scaling that a config may state.
+
+    Raises:
+        InputError: damaged, no plain LoRA, of rank 0, or numbers that are not finite or no floating-point numbers.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_dir():
-        raise InputError(f"adapter {path} does not exist", "make one with hyperlora d2l or t2l, or get one with pull")
-    config = read_json(path / CONFIG_FILE, "adapter")
-    weights_file = path / WEIGHTS_FILE
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise InputError(f"{path} is not a LoRA adapter")
-    odd = [name for name in ("use_dora", "modules_to_save", "fan_in_fan_out") if config.get(name)]
-    if config.get("bias", "none") != "none":
-        odd.append("bias")
-    if odd:
-        raise InputError(f"{path} uses {odd[0]}, which plain LoRA does not have")
-    if not weights_file.is_file():
-        raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")
-    if not isinstance(config.get("base_model_name_or_path"), str):
-        raise InputError(f"{path} names no base model")
     try:
-        state: dict[str, Tensor] = load_file(weights_file)
+        state: dict[str, Tensor] = load_file(file)
     except SafetensorError as error:
-        raise InputError(f"{weights_file} is damaged: {error}", "make or download the adapter again") from None
+        raise InputError(f"{file} is damaged: {error}", "make or download the adapter again") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}", "check its permissions") from None
+    if any(len(key) > MAX_NAME for key in state):
+        raise InputError(f"{file} names a layer with more than {MAX_NAME} characters", "it is no adapter")
     strange = [key for key, tensor in state.items() if not tensor.is_floating_point()]
     if strange:
         kind = str(state[strange[0]].dtype).removeprefix("torch.")
-        raise InputError(
-            f"{weights_file}: {strange[0][:80]} holds {kind} numbers", "factors are floating-point numbers"
-        )
-    weights = LoraWeights.from_state_dict({key: t.float() for key, t in state.items()})
-    if not weights.is_finite:
-        raise InputError(f"{weights_file} holds numbers that are not finite", "make or download the adapter again")
-    patterns = config.get("rank_pattern") or config.get("alpha_pattern")
-    if patterns:
-        raise InputError(f"{path} has per-layer ranks or alphas, which are not supported")
-    if weights.r != config.get("r"):
-        raise InputError(f"{path}: config says r = {config.get('r')}, the tensors have rank {weights.r}")
-    alpha, r = float(config.get("lora_alpha", weights.r)), weights.r
-    scaling = alpha / r**0.5 if config.get("use_rslora") else alpha / r
-    provenance_file = path / PROVENANCE_FILE
-    provenance = read_json(provenance_file, "adapter") if provenance_file.exists() else {}
-    return Adapter(
-        path, weights if scaling == 1 else weights.scaled(scaling), config, provenance, weights_file.stat().st_size
-    )
+        raise InputError(f"{file}: {strange[0][:80]} holds {kind} numbers", "factors are floating-point numbers")
+    factors = factor_pairs({key: t.float() for key, t in state.items()})
+    tensors = [tensor for pair in factors.values() for tensor in (pair.lora_A, pair.lora_B)]
+    if not tensors or any(0 in tensor.shape or tensor.dim() != 2 for tensor in tensors):
+        raise InputError(f"{file}: the factors are no matrices of rank 1 or more", "make or download the adapter again")
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise InputError(f"{file} holds numbers that are not finite", "make or download the adapter again")
+    return factors
+
+
+def is_zero(weights: LoraWeights) -> bool:
+    """Whether the update is nothing: every layer has a factor of zeros."""
+    return all(not f.lora_A.any() or not f.lora_B.any() for f in weights.values())

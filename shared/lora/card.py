@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.base.model import BaseModelSpec
-from shared.lora.adapter import adapter_config, write_adapter
+from shared.lora.adapter import adapter_config, is_zero, write_adapter
 from shared.lora.weights import LoraWeights
 from shared.provenance import command_line, library_versions
 
@@ -40,7 +40,7 @@ A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora
 | hypernetwork | {hypernetwork} |
 | made with | {versions} |
 
-Made by:
+{not_read}Made by:
 
 ```
 {command}
@@ -67,6 +67,20 @@ TAGS = {"d2l": "doc-to-lora", "t2l": "text-to-lora", "multitask": "multitask-lor
 
 _MADE = {"multitask": "trained with", "combined": "combined by"}
 
+
+def _of_task(source: dict[str, Any]) -> str:
+    number, description = source.get("examples", 0), source.get("description", "")
+    parts = [f'the description "{description}"'] if description else []
+    parts += [f"{number} labelled examples"] if number else []
+    return f"from {' and '.join(parts)}"
+
+
+def _made_by(kind: str, steps: int) -> str:
+    if kind in _MADE:
+        return _MADE[kind]
+    return f"written with {steps} gradient steps by" if steps else "written without gradient steps by"
+
+
 _LEAK = """> **Warning.** These weights were made from a document and can reveal what it says. Share them only with
 > people who may read the document.
 
@@ -79,6 +93,7 @@ class WrittenAdapter:
 
     Attributes:
         bytes: size of the weights.
+        is_zero: the update is nothing.
     """
 
     adapter: str
@@ -87,6 +102,7 @@ class WrittenAdapter:
     rank: int
     target_modules: list[str]
     bytes: int
+    is_zero: bool = False
 
 
 def save_adapter(
@@ -134,13 +150,14 @@ def save_adapter(
         base=base.name_or_path,
         kind=TAGS[kind],
         title=title,
-        made_by=_MADE.get(kind, "written without gradient steps by"),
+        made_by=_made_by(kind, source.get("gradient_steps", 0)),
         made_from={
             "d2l": "from a document" + (f" and {source['pairs']} questions about it" if source.get("pairs") else ""),
-            "t2l": f'from the description "{source.get("description", "")}"',
+            "t2l": _of_task(source),
             "multitask": f"on {source.get('trained_on')}",
             "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
+        not_read=_not_read(source.get("not_read", [])),
         warning=_LEAK if kind == "d2l" or any(part.get("kind") == "d2l" for part in source.get("parts", [])) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
@@ -153,4 +170,11 @@ def save_adapter(
         vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
     )
     size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
-    return WrittenAdapter(str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size)
+    made = str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size
+    return WrittenAdapter(*made, is_zero(weights))
+
+
+def _not_read(entries: list[str]) -> str:
+    """What of the source is not in the weights. Names come from strangers' files: they are shown as they are."""
+    lines = "".join(f"- `{' '.join(entry.replace('`', '').split())}`\n" for entry in entries)
+    return f"Of its source, this was left out:\n\n{lines}\n" if lines else ""

@@ -114,7 +114,7 @@ class LoraWeights(Mapping[str, LoraFactors]):
     @property
     def layers(self) -> list[int]:
         """Decoder blocks: the last number in each layer's name."""
-        return sorted({int(numbers[-1]) for name in self if (numbers := re.findall(r"(?<=\.)\d+(?=\.)", name))})
+        return sorted({block for name in self if (block := block_of(name)) is not None})
 
     def _map(self, fn) -> "LoraWeights":
         return LoraWeights({name: fn(f) for name, f in self.items()})
@@ -219,19 +219,54 @@ class LoraWeights(Mapping[str, LoraFactors]):
         Raises:
             InputError: a tensor that is no plain LoRA factor, or a factor without its partner.
         """
-        halves: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in state.items():
-            name, dot, half = key.removesuffix(".weight").removeprefix(PEFT_PREFIX).rpartition(".")
-            if not dot or half not in ("lora_A", "lora_B") or not key.endswith(".weight"):
-                raise InputError(f"the adapter holds {key!r}, which is not a plain LoRA factor")
-            halves.setdefault(name, {})[half] = tensor
-        broken = [name for name, pair in halves.items() if len(pair) != 2]
-        if broken:
-            raise InputError(f"the adapter holds only one of the two factors of {broken[0]}")
+        return cls._checked(factor_pairs(state))
+
+    @classmethod
+    def padded(cls, factors: Mapping[str, LoraFactors]) -> "LoraWeights":
+        """Unbatched factors of different ranks, with zeros up to the largest one: the same updates.
+
+        Raises:
+            InputError: no layer, or shapes that do not fit.
+        """
+        r = max((f.lora_A.shape[-2] for f in factors.values()), default=0)
+        pad = torch.nn.functional.pad
+
+        def widened(f: LoraFactors) -> LoraFactors:
+            missing = r - f.lora_A.shape[-2]
+            return LoraFactors(pad(f.lora_A, (0, 0, 0, missing)), pad(f.lora_B, (0, missing))) if missing else f
+
+        return cls._checked({name: widened(f) for name, f in factors.items()})
+
+    @classmethod
+    def _checked(cls, factors: Mapping[str, LoraFactors]) -> "LoraWeights":
         try:
-            return cls({name: LoraFactors(**pair) for name, pair in halves.items()})
+            return cls(factors)
         except ValueError as error:
             raise InputError(f"the adapter's tensors do not fit together: {error}") from None
+
+
+def block_of(name: str) -> int | None:
+    """The decoder block of a layer: the last number in its full module name, ``None`` without one."""
+    numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
+    return int(numbers[-1]) if numbers else None
+
+
+def factor_pairs(state: Mapping[str, Tensor]) -> dict[str, LoraFactors]:
+    """The factors of each layer, whatever their ranks, under PEFT's names.
+
+    Raises:
+        InputError: a tensor that is no plain LoRA factor, or a factor without its partner.
+    """
+    halves: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        name, dot, half = key.removesuffix(".weight").removeprefix(PEFT_PREFIX).rpartition(".")
+        if not dot or half not in ("lora_A", "lora_B") or not key.endswith(".weight") or tensor.dim() < 2:
+            raise InputError(f"the adapter holds {key!r}, which is not a plain LoRA factor")
+        halves.setdefault(name, {})[half] = tensor
+    broken = [name for name, pair in halves.items() if len(pair) != 2]
+    if broken:
+        raise InputError(f"the adapter holds only one of the two factors of {broken[0]}")
+    return {name: LoraFactors(**pair) for name, pair in halves.items()}
 
 
 def mean_weights(parts: Iterable[LoraWeights]) -> LoraWeights:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from shared.base.device import Placement
-from shared.config import Config, read_json
+from shared.config import Config
 from shared.errors import HyperLoraError, InputError
-from shared.paths import whole_directory
+from shared.paths import check_output
+from shared.training.state import load_state, open_log, save_state
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ def fit(
     )
     base_lrs = [group["lr"] for group in optimizer.param_groups]
     state_dir, described = run_dir / "state", described or {"training": config.to_dict()}
-    step = _load_state(state_dir, trainable, optimizer, described) if state_dir.exists() else 0
+    check_output(state_dir, force=True, what="training state")  # now, rather than at the first save
+    step = load_state(state_dir, trainable, optimizer, described) if state_dir.exists() else 0
     module, optimizer = accelerator.prepare(module, optimizer)
     steps = _Steps(
         make_batch,
@@ -168,7 +170,7 @@ def fit(
     )
     loader = iter(DataLoader(steps, batch_size=None, num_workers=config.workers))
     run_dir.mkdir(parents=True, exist_ok=True)
-    log = (run_dir / "metrics.jsonl").open("a", encoding="utf-8") if accelerator.is_main_process else None
+    log = open_log(run_dir / "metrics.jsonl", step) if accelerator.is_main_process else None
     started, last_log, samples, metrics = time.monotonic(), time.monotonic(), 0, {}
 
     def record(kind: str, values: Mapping[str, float]) -> None:
@@ -222,7 +224,7 @@ def fit(
                 last_log, samples = time.monotonic(), 0
             if last or out_of_time or step % config.save_every == 0:
                 if accelerator.is_main_process:
-                    _save_state(state_dir, trainable, optimizer, described, step)
+                    save_state(state_dir, trainable, optimizer, described, step)
                 accelerator.wait_for_everyone()
             if out_of_time:
                 break
@@ -244,55 +246,3 @@ def _parameter_groups(module: nn.Module, config: TrainingConfig) -> list[dict[st
         decay = config.weight_decay if parameter.dim() > 1 and not gain else 0.0
         groups.setdefault((config.lr * (config.gain_lr_factor if gain else 1.0), decay), []).append(parameter)
     return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]
-
-
-def _save_state(path: Path, module: nn.Module, optimizer: Any, described: Mapping[str, Any], step: int) -> None:
-    """Weights, optimizer moments and random state, as safetensors and JSON: nothing to unpickle on resume."""
-    from safetensors.torch import save_file
-
-    inner = getattr(optimizer, "optimizer", optimizer)
-    tensors = {f"module.{key}": value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
-    for index, moments in inner.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
-    tensors["rng.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
-    # The old state stays until the new one is whole.
-    with whole_directory(path, force=True, what="training state") as temporary:
-        save_file(tensors, temporary / "state.safetensors")
-        (temporary / "config.json").write_text(json.dumps({"step": step, **described}, indent=1))
-
-
-def _load_state(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, described: Mapping[str, Any]) -> int:
-    from safetensors.torch import load_file
-
-    facts = read_json(path / "config.json", "training state")
-    changed = _changed(json.loads(json.dumps(described)), facts)
-    if changed:
-        raise InputError(
-            f"{path.parent} holds a run with another {', '.join(changed)}",
-            "give another --output, or delete it to start again",
-        )
-    tensors: dict[str, Tensor] = load_file(path / "state.safetensors")
-    module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["rng.cpu"])
-    if "rng.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng.cuda"])
-    return int(facts["step"])
-
-
-def _changed(described: Mapping[str, Any], facts: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the settings that differ."""
-    found: list[str] = []
-    for key, value in described.items():
-        if isinstance(value, dict) and isinstance(facts.get(key), dict):
-            found += _changed(value, facts[key], f"{prefix}{key}.")
-        elif key not in facts or facts[key] != value:
-            found.append(prefix + key)
-    return found

@@ -7,6 +7,7 @@ from random import Random
 
 import torch
 
+from shared.base.chat import chat_ids
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
@@ -15,7 +16,8 @@ from shared.metrics import mean
 from t2l.evaluation.baselines import NUM_SHOTS, OracleConfig, few_shot_messages, other_task, random_text, train_oracle
 from t2l.evaluation.bootstrap import Bootstrap, Interval
 from t2l.evaluation.scoring import ExampleScores, Setting, score_examples
-from t2l.model import T2LModel
+from t2l.learn import LEARN, learn_examples
+from t2l.model import T2LModel, TaskLora
 from t2l.tasks import Example, Task, user_message
 
 #: The adapter minus each of these, as far as measured.
@@ -31,6 +33,8 @@ class TasksEvalConfig(Config):
         limit: test examples per task.
         descriptions: held-out descriptions per task; scores are means over them.
         max_input_tokens: longer inputs are left out.
+        shots: numbers of labelled examples that adapters are also trained on, with and without a description, and that
+            are put into the prompt where they fit.
         oracle: this many tasks also get a LoRA trained on their own examples, in the way of ``oracle_training``.
         resamples: of the bootstrap.
     """
@@ -39,6 +43,7 @@ class TasksEvalConfig(Config):
     descriptions: int = 1
     max_input_tokens: int = 512
     batch_size: int = 16
+    shots: tuple[int, ...] = ()
     oracle: int = 0
     oracle_training: OracleConfig = OracleConfig()
     resamples: int = 2000
@@ -116,6 +121,7 @@ def evaluate_tasks(
         shots, examples = choose_examples(base, task, config)
         if examples:
             settings = _settings(model, task, shots, pool or tasks, config, base.device)
+            settings |= _learned(model, base, task, settings["adapter"][0].lora, config)
             if multitask:
                 settings["multitask"] = [Setting(multitask, user_message)]
             if task.name in oracles:
@@ -176,6 +182,35 @@ def _settings(
         "other": adapters[len(texts) : -1],
         "random": adapters[-1:],
     }
+
+
+def _learned(
+    model: T2LModel, base: BaseModel, task: Task, lora: LoraWeights, config: TasksEvalConfig
+) -> dict[str, list[Setting]]:
+    """Settings with labelled examples that are not scored: learned from the description on or alone, or prompted."""
+    result: dict[str, list[Setting]] = {}
+    described = TaskLora("", lora.to("cpu"), None, 0)
+    for number in config.shots:
+        examples = learning_examples(base, task, number, config)
+        if len(examples) < number:
+            continue
+        for name, start in ((f"adapter+{number} examples", described), (f"{number} examples alone", None)):
+            learned = learn_examples(model, base, start, examples, LEARN.replace(seed=config.seed))
+            result[name] = [Setting(learned.weights.to(base.device), user_message)]
+        turns = few_shot_messages(examples, "")
+        if len(chat_ids(base, turns)) + 2 * config.max_input_tokens < base.context_window:
+            result[f"base+{number} examples"] = [Setting(None, partial(few_shot_messages, examples))]
+    return result
+
+
+def learning_examples(base: BaseModel, task: Task, number: int, config: TasksEvalConfig) -> list[Example]:
+    """Examples to learn from: of the training, or of a task without any its test examples that are not scored."""
+    known = {(e.input, e.output) for part in choose_examples(base, task, config) for e in part}
+    found = _short_training_examples(base, task, config)
+    if not task.train:
+        found = [e for e in task.test if len(base.tokenizer(e.input)["input_ids"]) <= config.max_input_tokens]
+        found = [e for e in found if (e.input, e.output) not in known]
+    return Random(f"{config.seed}/{task.name}/learn").sample(found, min(number, len(found)))
 
 
 def _described(description: str, text: str) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.hub_server import hub_home, hub_server  # noqa: F401  fixtures
-from tests.models import make_d2l, make_t2l, write_model
+from tests.models import FLOAT32, make_d2l, make_t2l, write_model
 
 TEXT = "The ferry leaves at six. The keeper writes totals in blue ink. It carries salted herring.\n" * 4
 
@@ -49,6 +49,6 @@ def hyperlora(tmp_path, monkeypatch):
 
 @pytest.fixture
 def adapter(hyperlora, d2l_hypernet, document):
-    done = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "adapter", "--dtype", "float32")
+    done = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "adapter", *FLOAT32)
     assert done.exit_code == 0, done.stderr
     return document.parent / "adapter"

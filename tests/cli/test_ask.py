@@ -137,7 +137,7 @@ def test_chat_system_history_and_a_full_window(hyperlora, adapter, tiny_base):
 @pytest.mark.parametrize("page", ["ascii", "cp1252"])
 def test_no_code_page_breaks_an_answer(page):
     code = (
-        "from cli import output\noutput.tolerate_code_pages()\n"
+        "from cli import output\noutput.configure()\n"
         "print('caf\\u00e9 \\u2013 \\u96ea')\noutput.line({'reply': '\\u96ea \\U0001f600'})\n"
         "output.warning('\\u96ea')\nprint(output.columns({'a': '\\u96ea', 'b': 'x'}))\n"
     )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from shared.lora.adapter import read_adapter
+from tests.models import FLOAT32
 
 OTHER = "The lighthouse is painted green. Its keeper is called Maud and keeps two goats.\n" * 4
 
@@ -21,7 +22,17 @@ def two(hyperlora, d2l_hypernet, document, tmp_path, monkeypatch):
         for name, files in {"one": [document], "two": ["light.txt"], "both": [document, "light.txt"]}.items():
             asked = ["--questions", "faq.jsonl"] if "study" in arguments and name != "two" else []
             rest = [a for a in arguments if a != "study"]
-            done = hyperlora("d2l", *files, "--hypernet", d2l_hypernet, "-o", name, "--dtype", "float32", *asked, *rest)
+            done = hyperlora(
+                "d2l",
+                *files,
+                "--hypernet",
+                d2l_hypernet,
+                "-o",
+                name,
+                *FLOAT32,
+                *asked,
+                *rest,
+            )
             assert done.exit_code == 0, done.stderr
         use_hypernet(tmp_path, d2l_hypernet)
 
@@ -77,7 +88,15 @@ def test_rows_of_another_dtype_are_not_mixed_in(hyperlora, two, tmp_path):
 
 
 def test_a_task_on_a_document(hyperlora, adapter, t2l_hypernet, tmp_path):
-    hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "task", "--dtype", "float32")
+    hyperlora(
+        "t2l",
+        "Sort the words",
+        "--hypernet",
+        t2l_hypernet,
+        "-o",
+        "task",
+        *FLOAT32,
+    )
     done = hyperlora("combine", adapter, "task", "-o", "both", "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)

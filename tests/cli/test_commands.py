@@ -7,10 +7,20 @@ import torch
 
 from shared.lora.adapter import read_adapter
 from shared.lora.layer import apply_lora
+from tests.models import FLOAT32
 
 
 def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_base, tmp_path):
-    done = hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32", "--json")
+    done = hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "out",
+        *FLOAT32,
+        "--json",
+    )
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     out = tmp_path / "out"
@@ -42,14 +52,33 @@ def test_live_logits_equal_the_reloaded_adapter(
     if kind == "d2l":
         from d2l.model import D2LModel
 
-        assert hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "out", "--dtype", "float32").exit_code == 0
+        assert (
+            hyperlora(
+                "d2l",
+                document,
+                "--hypernet",
+                d2l_hypernet,
+                "-o",
+                "out",
+                *FLOAT32,
+            ).exit_code
+            == 0
+        )
         model = D2LModel.from_pretrained(d2l_hypernet, tiny_base)
         weights = model.generate(model.chunk(document.read_text().strip())).weights
     else:
         from t2l.model import T2LModel
 
         assert (
-            hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "out", "--dtype", "float32").exit_code
+            hyperlora(
+                "t2l",
+                "Sort the words",
+                "--hypernet",
+                t2l_hypernet,
+                "-o",
+                "out",
+                *FLOAT32,
+            ).exit_code
             == 0
         )
         weights = T2LModel.from_pretrained(t2l_hypernet).generate(["Sort the words"])[0].weights
@@ -74,11 +103,28 @@ def test_d2l_of_folders_stdin_rank_and_scale(hyperlora, d2l_hypernet, document, 
     assert report["rank"] == 3 and 0 < report["energy_kept"] < 1
     assert len(json.loads((tmp_path / "many" / "provenance.json").read_text())["source"]["files"]) == 3
     piped = hyperlora(
-        "d2l", "-", "--hypernet", d2l_hypernet, "-o", "piped", "--dtype", "float32", input=document.read_text()
+        "d2l",
+        "-",
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "piped",
+        *FLOAT32,
+        input=document.read_text(),
     )
     assert piped.exit_code == 0, piped.stderr
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", "--dtype", "float32")
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "half", "--dtype", "float32", "--scale", 0.5)
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "plain", *FLOAT32)
+    hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        d2l_hypernet,
+        "-o",
+        "half",
+        *FLOAT32,
+        "--scale",
+        0.5,
+    )
     plain, same, half = (read_adapter(tmp_path / n).weights for n in ("plain", "piped", "half"))
     for name in plain:
         assert torch.equal(plain[name].delta(), same[name].delta())
@@ -156,133 +202,6 @@ def test_shipped_hypernetworks_are_listed(hyperlora):
     assert names == {"d2l", "t2l"}
 
 
-D2L_YAML = """
-kind: d2l
-model: {perceiver: {latent_size: 16, num_latents: 4, num_blocks: 1, num_attention_heads: 2,
-                     num_key_value_heads: 1, head_dim: 8},
-        encoder: {layer_idx: 1}, r: 2, bias_r: 2, chunk_tokens: 300, head: {kind: memory, whitening_rank: 4}}
-data: {chunks_per_step: 4, max_chunks: 2, real: 0}
-training: {max_steps: 2, log_every: 1}
-"""
-
-
-def test_train_d2l_then_use_it(hyperlora, tiny_base_path, document, tmp_path):
-    (tmp_path / "d2l.yaml").write_text(D2L_YAML)
-    command = ["train", "d2l.yaml", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
-    done = hyperlora(*command, "--json")
-    assert done.exit_code == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["finished"] and report["step"] == 2
-    used = hyperlora("d2l", document, "--hypernet", "run/hypernet", "-o", "a", "--json")
-    assert used.exit_code == 0, used.stderr
-    assert "hyperlora train CONFIG" in (tmp_path / "run" / "hypernet" / "README.md").read_text()
-
-
-def test_train_t2l_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
-    config = {
-        "kind": "t2l",
-        "model": {
-            "perceiver": {
-                "latent_size": 16,
-                "num_blocks": 1,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 1,
-                "head_dim": 8,
-            }
-        },
-        "data": {"tasks": str(tasks_dir), "procedural": 0, "tasks_per_step": 2},
-        "training": {"max_steps": 1, "log_every": 1},
-    }
-    (tmp_path / "t2l.json").write_text(json.dumps(config))
-    done = hyperlora("train", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32")
-    assert done.exit_code == 0, done.stderr
-    used = hyperlora("t2l", "upper the text", "--hypernet", "run/hypernet", "-o", "a", "--json")
-    assert used.exit_code == 0, used.stderr
-    assert 0 <= json.loads(used.stdout)["distance"] < 1e-3 < json.loads(used.stdout)["distance_threshold"]
-
-
-def test_eval_docqa(hyperlora, d2l_hypernet, tmp_path):
-    rows = [
-        {"context": "The ferry leaves at six.", "question": "When does it leave?", "answer": "six"},
-        {"context": "The ferry leaves at six.", "question": "What leaves?", "answer": "the ferry"},
-        {"context": "The cat is called Tom. " * 4, "question": "Who is the cat?", "answer": "Tom"},
-    ]
-    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    done = hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--dtype", "float32", "--json")
-    assert done.exit_code == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["contexts"] == 2 and report["questions"] == 3
-    nll = {mode: scores["nll"] for mode, scores in report["modes"].items()}
-    assert set(nll) == {"none", "bias", "adapter", "other", "context", "context+bias"}
-    assert len({round(value, 6) for value in nll.values()}) == 6  # six different settings, six different figures
-    if nll["context+bias"] < nll["other"]:
-        expected = (nll["other"] - nll["adapter"]) / (nll["other"] - nll["context+bias"])
-        assert report["gap_closed"] == pytest.approx(expected)
-    else:
-        assert report["gap_closed"] is None
-    assert "command" in report["provenance"]
-    assert (
-        "NLL/token"
-        in hyperlora(
-            "eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--limit", 1, "--nll-only"
-        ).stdout
-    )
-
-
-def test_eval_docqa_reports_no_score_it_did_not_measure(hyperlora, d2l_hypernet, tmp_path):
-    row = {"context": "The ferry leaves at six.", "question": "When does it leave?", "answer": "six"}
-    (tmp_path / "q.jsonl").write_text(json.dumps(row))
-    done = hyperlora("eval", "docqa", "--data", "q.jsonl", "--hypernet", d2l_hypernet, "--nll-only", "--json")
-    report = json.loads(done.stdout)
-    assert report["adapter_over_context"] is None
-    for scores in report["modes"].values():
-        assert scores["nll"] > 0 and scores["f1"] is scores["exact_match"] is scores["recall"] is None
-
-
-def test_train_a_multitask_lora_then_use_it(hyperlora, tiny_base_path, tmp_path, tasks_dir):
-    config = {
-        "kind": "t2l",
-        "data": {"tasks": str(tasks_dir), "procedural": 0, "tasks_per_step": 2},
-        "objective": {"mode": "multitask"},
-        "training": {"max_steps": 1, "log_every": 1},
-    }
-    (tmp_path / "t2l.json").write_text(json.dumps(config))
-    command = ["train", "t2l.json", "-o", "run", "--base", tiny_base_path, "--dtype", "float32"]
-    done = hyperlora(*command, "--json")
-    assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["adapter"] == "run/adapter" and not (tmp_path / "run" / "hypernet").exists()
-    card = (tmp_path / "run" / "adapter" / "README.md").read_text()
-    assert "trained with" in card and "without gradient" not in card
-    assert hyperlora("ask", "run/adapter", "word 1", "--max-new-tokens", 2).exit_code == 0
-
-
-def test_eval_tasks(hyperlora, t2l_hypernet, adapter, tasks_dir, tmp_path):
-    command = ["eval", "tasks", "--data", tasks_dir, "--hypernet", t2l_hypernet, "--limit", 2]
-    done = hyperlora(*command, "--multitask", adapter, "--oracle", 1, "--oracle-steps", 2, "--plot", "p.png", "--json")
-    assert done.exit_code == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert set(report["tasks"]) == {"upper", "double"} and report["examples"] == 4
-    always = {"base", "base+description", "base+3 examples", "adapter", "other", "random", "multitask"}
-    assert set(report["modes"]) == always | {"oracle"}
-    pairs = {f"adapter - {m}" for m in always - {"base", "adapter"}} | {"oracle - adapter", "random - multitask"}
-    assert set(report["differences"]) == pairs
-    assert sum("oracle" in modes for modes in report["tasks"].values()) == 1
-    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    table = hyperlora(*command, "--split", "held_out", "--descriptions", 1)
-    assert table.exit_code == 2 and "second task" in table.stderr
-    assert "adapter - other" in hyperlora(*command, "--max-tasks", 1).stdout
-
-
-def test_eval_of_procedural_tasks_needs_no_data(hyperlora, t2l_hypernet):
-    options = ["--hypernet", t2l_hypernet, "--max-tasks", 1, "--limit", 1, "--max-input-tokens", 100]
-    done = hyperlora("eval", "tasks", "--split", "procedural_held_out", *options, "--json")
-    assert done.exit_code == 0, done.stderr
-    assert next(iter(json.loads(done.stdout)["tasks"])).startswith("procedural-")
-    labelled = json.loads(hyperlora("eval", "tasks", "--split", "procedural_labels", *options, "--json").stdout)
-    assert "-words" in next(iter(labelled["tasks"]))
-    assert hyperlora("eval", "tasks", "--split", "train", *options).exit_code == 2
-
-
 def test_push_and_pull(hyperlora, adapter, hub_server, tmp_path):
     pushed = hyperlora("push", adapter, "ann/harbour", "--json")
     assert pushed.exit_code == 0, pushed.stderr
@@ -299,8 +218,30 @@ def test_version(hyperlora):
 
 def test_hypernetworks_are_pushed_and_used_by_their_hub_id(hyperlora, d2l_hypernet, document, hub_server, tmp_path):
     assert hyperlora("push", d2l_hypernet, "ann/harbour-hypernet").exit_code == 0
-    done = hyperlora("d2l", document, "--hypernet", "ann/harbour-hypernet", "-o", "hub", "--dtype", "float32")
+    done = hyperlora(
+        "d2l",
+        document,
+        "--hypernet",
+        "ann/harbour-hypernet",
+        "-o",
+        "hub",
+        *FLOAT32,
+    )
     assert done.exit_code == 0, done.stderr
-    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "local", "--dtype", "float32")
+    hyperlora("d2l", document, "--hypernet", d2l_hypernet, "-o", "local", *FLOAT32)
     hub, local = (read_adapter(tmp_path / name).weights for name in ("hub", "local"))
     assert all(torch.equal(hub[name].delta(), local[name].delta()) for name in local)
+
+
+def test_the_written_dtype_is_an_option_of_its_own(hyperlora, d2l_hypernet, t2l_hypernet, document, tmp_path):
+    for command in (["d2l", document, "--hypernet", d2l_hypernet], ["t2l", "Sort", "--hypernet", t2l_hypernet]):
+        sizes = {}
+        for dtype in ("bfloat16", "float32"):
+            done = hyperlora(*command, "-o", dtype, "--dtype", "float32", "--save-dtype", dtype, "--force", "--json")
+            assert done.exit_code == 0, done.stderr
+            sizes[dtype] = json.loads(done.stdout)["bytes"]
+        assert sizes["bfloat16"] < 0.75 * sizes["float32"]
+        plain = json.loads(hyperlora(*command, "-o", "plain", "--dtype", "float32", "--force", "--json").stdout)
+        assert plain["bytes"] == sizes["bfloat16"]
+        wrong = hyperlora(*command, "-o", "wrong", "--save-dtype", "auto")
+        assert wrong.exit_code == 2 and "unknown dtype" in wrong.stderr

@@ -240,3 +240,39 @@ def test_describe_with_a_real_reply(hyperlora, tiny_base_path, tmp_path):
     assert done.exit_code == 0, done.stderr
     assert all(0 < len(text) <= 200 for text in json.loads(done.stdout)["descriptions"])
     assert hyperlora(*command).stdout == done.stdout
+
+
+def test_examples_train_the_adapter_and_are_said(hyperlora, t2l_hypernet, encoder, tmp_path):
+    write(tmp_path / "examples.jsonl", EXAMPLES)
+    run = ("--hypernet", t2l_hypernet, "--examples", "examples.jsonl", "--steps", "3")
+    done = hyperlora("t2l", "Sort the words", *run, "-o", "learned", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["examples"] == 2 and report["gradient_steps"] == 3
+    assert "learned 2 examples in 3 gradient steps" in done.stderr
+    card = (tmp_path / "learned" / "README.md").read_text()
+    assert 'from the description "Sort the words" and 2 labelled examples' in card and "3 gradient steps" in card
+    source = read_adapter(tmp_path / "learned").provenance["source"]
+    assert source["examples"] == 2 and "WORD" not in json.dumps(source)
+    assert hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "plain").exit_code == 0
+    learned, plain = (read_adapter(tmp_path / name).weights for name in ("learned", "plain"))
+    assert any(not torch.allclose(learned[n].delta(), plain[n].delta(), atol=1e-4) for n in plain)
+    alone = hyperlora("t2l", *run, "-o", "alone")
+    assert alone.exit_code == 0 and read_adapter(tmp_path / "alone").weights.r == plain.r
+    assert "from 2 labelled examples" in (tmp_path / "alone" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--examples", "examples.jsonl"], "needs a name"),
+        (["Sort", "--examples", "none.jsonl"], "does not exist"),
+        (["Sort", "--examples", "examples.jsonl", "--pick", "examples.jsonl"], "exclude each other"),
+        (["--batch", "examples.jsonl", "-o", "x", "--examples", "examples.jsonl"], "not with --batch"),
+        (["Sort", "--steps", "3"], "needs --examples"),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused_in_one_line(hyperlora, t2l_hypernet, tmp_path, arguments, message):
+    write(tmp_path / "examples.jsonl", EXAMPLES)
+    done = hyperlora("t2l", *arguments, "--hypernet", t2l_hypernet)
+    assert done.exit_code == 2 and message in done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from d2l.reader import DocumentText, expand_paths, read_document
+from d2l.reader import DocumentText, read_document
 from shared.errors import InputError
 
 DOCUMENTS = Path(__file__).parents[1] / "data" / "documents"
@@ -94,7 +94,7 @@ def test_text_formats_keep_their_lines_and_markup(name: str, tmp_path: Path) -> 
 
 
 def test_text_is_normalised(tmp_path: Path) -> None:
-    raw = "\ufeff\n\n first  \r\nsec\x00ond\x0cthird\n \t\n\n\u00a0\nsus-\npension\n\n\n"
+    raw = "\ufeff\n\n first  \r\nsec\xadond\x0cthird\n \t\n\n\u00a0\nsus-\npension\n\n\n"
     assert read_text(tmp_path / "a.txt", raw).text == "first\nsecond\nthird\n\nsus-\npension"
 
 
@@ -145,7 +145,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 
 def test_empty_documents(tmp_path: Path) -> None:
-    for name, data in {"a.pdf": b"", "a.txt": b"", "b.txt": b" \n\x00\n", "c.html": b"<html><p> </p></html>"}.items():
+    for name, data in {"a.pdf": b"", "a.txt": b"", "b.txt": b" \n \n", "c.html": b"<html><p> </p></html>"}.items():
         (tmp_path / name).write_bytes(data)
     assert refusal(tmp_path / "a.pdf").message == f"{tmp_path}/a.pdf is empty"
     assert refusal(tmp_path / "a.txt").message == f"{tmp_path}/a.txt is empty"
@@ -193,107 +193,19 @@ def test_unsupported_types(name: str, tmp_path: Path) -> None:
     assert ("OCR" if name == "a.png" else "hyperlora reads PDF") in error.hint
 
 
-def test_text_that_is_not_unicode_is_refused_not_guessed(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_bytes("Café élevé".encode("cp1252"))
-    error = refusal(path)
-    assert error.message == f"{path} is not UTF-8 text"
-    assert "iconv" in error.hint
-
-
 def test_no_permission_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
     path.write_text("secret")
     path.chmod(0)
     if os.access(path, os.R_OK):  # root may read everything
 
-        def deny(self: Path) -> bytes:
-            raise PermissionError(13, "Permission denied", str(self))
+        def deny(path: str, *_args: object) -> object:
+            raise PermissionError(13, "Permission denied", path)
 
-        monkeypatch.setattr(Path, "read_bytes", deny)
+        monkeypatch.setattr("builtins.open", deny)
     assert refusal(path).message == f"not permitted to read {path}"
-
-
-def test_a_crash_of_the_pdf_reader_is_an_error_without_its_trace(tmp_path: Path) -> None:
-    """A date that is not ASCII makes the Rust code panic, and takes PDF reading down for the rest of the process."""
-    good = DOCUMENTS / "sample.pdf"
-    data = good.read_bytes()
-    start = data.index(b"(D:") + 1
-    bad = tmp_path / "bad.pdf"
-    bad.write_bytes(data[:start] + b"x" + b"\x99" * 15 + data[start + 16 :])
-    code = (
-        "import sys\nfrom d2l.reader import read_document\nfrom shared.errors import InputError\n"
-        "for path in sys.argv[1:]:\n"
-        "    try: print(len(read_document(path).text))\n"
-        "    except InputError as error: print(error.message)\n"
-        "print('still here', file=sys.stderr)"
-    )
-    command = [sys.executable, "-c", code, str(good), str(bad), str(good)]
-    output = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert output.stdout.splitlines() == [
-        str(read_document(str(good)).num_characters),
-        f"{bad} is damaged, or not a PDF file",
-        f"cannot read {good}: an earlier PDF broke the PDF reader",
-    ]
-    assert output.stderr == "still here\n"
-
-
-def test_interrupt_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    import kreuzberg
-
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(kreuzberg, "extract_bytes_sync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        read_document(str(DOCUMENTS / "sample.pdf"))
 
 
 def test_import_is_light() -> None:
     code = "import sys, d2l.reader; print([m for m in ('kreuzberg', 'torch', 'transformers') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT) == "[]\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    names = ["b.txt", "a.PDF", "sub/c.md", "sub/.hidden.md", ".git/d.txt", "photo.png", "w.safetensors", "sub/z.zip"]
-    for name in names:
-        file = tmp_path / "docs" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("text")
-    (tmp_path / "docs" / "broken.txt").symlink_to(tmp_path / "nowhere.txt")
-    os.mkfifo(tmp_path / "docs" / "pipe.txt")  # reading it would wait for ever
-    return tmp_path / "docs"
-
-
-def test_folders_give_their_readable_files_sorted(folder: Path) -> None:
-    names = ["a.PDF", "b.txt", "sub/c.md"]
-    assert expand_paths([str(folder)]) == [str(folder / name) for name in names]
-
-
-def test_order_is_kept_and_repeats_are_dropped(folder: Path) -> None:
-    b, c, png = str(folder / "b.txt"), str(folder / "sub" / "c.md"), str(folder / "photo.png")
-    again = str(folder / "sub" / ".." / "b.txt")
-    assert expand_paths(["-", c, b, again, str(folder), png, "-"]) == ["-", c, b, str(folder / "a.PDF"), png]
-
-
-def test_folders_without_documents_and_missing_paths(folder: Path) -> None:
-    (folder / "photos").mkdir()
-    (folder / "photo.png").rename(folder / "photos" / "photo.png")
-    with pytest.raises(InputError, match=r"^no readable document in .*photos$"):
-        expand_paths([str(folder / "photos")])
-    with pytest.raises(InputError, match=r"none does not exist$"):
-        expand_paths([str(folder), str(folder / "none")])
-
-
-def test_a_folder_that_may_not_be_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.scandir
-
-    def deny(path: str) -> object:
-        if str(path).endswith("sub"):
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", deny)
-    with pytest.raises(InputError, match=r"^cannot list .*sub: Permission denied$"):
-        expand_paths([str(folder)])

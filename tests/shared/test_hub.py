@@ -56,7 +56,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_pull_gives_the_bytes_that_were_pushed(hub_server: HubServer, folder: Path, hub_home: Path) -> None:
-    assert push_folder(folder, "ann/adapter", message="first") == f"{hub_server.url}/ann/adapter"
+    pushed = push_folder(folder, "ann/adapter", message="first")
+    assert (pushed.url, pushed.private) == (f"{hub_server.url}/ann/adapter", True)
+    assert sorted(pushed.files) == sorted(FILES)
     pulled = pull_snapshot("ann/adapter")
     assert read(pulled) == FILES
     assert hub_home in pulled.parents
@@ -91,9 +93,9 @@ def test_new_repositories_are_private_unless_asked(
 @pytest.mark.parametrize("private", [True, False])
 def test_an_existing_repository_keeps_its_visibility(private: bool, hub_server: HubServer, folder: Path) -> None:
     repo = hub_server.add("ann/adapter", {"kept.txt": b"kept"}, private=private)
-    push_folder(folder, "ann/adapter", private=False, message="first")
+    pushed = push_folder(folder, "ann/adapter", private=False, message="first")
     assert hub_server.repos["ann/adapter"] is repo
-    assert repo.private == private
+    assert repo.private == pushed.private == private
     assert repo.commits[-1].files.keys() >= {"kept.txt", *FILES}
     assert not hub_server.seen("/repos/create") and not hub_server.seen("settings")
 
@@ -234,7 +236,7 @@ def test_server_errors_on_pull(status: int, message: str, hub_server: HubServer)
     assert refusal(lambda: pull_snapshot("bob/there"), HyperLoraError).message.startswith(message)
 
 
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nonsense", "silent"])
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "silent"])
 def test_unreachable_hub(endpoint: str, hub_home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "_TIMEOUT", 0.3)
     start = time.monotonic()

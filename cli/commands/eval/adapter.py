@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_adapter, load_base
+from cli.loading import base_of, load_adapter, load_base
 from cli.progress import bar
 
 
@@ -39,7 +39,7 @@ def adapter(
     asked = spread(read_questions(questions), limit)
     loaded_adapter = load_adapter(name)
     compared = load_adapter(other) if other else None
-    loaded = load_base(base or loaded_adapter.base_model, device, dtype)
+    loaded = load_base(base_of(loaded_adapter, base), device, dtype)
     from d2l.evaluation.docqa import evaluate_adapter
 
     with bar("passes") as move:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l, written_pairs
+from cli.loading import load_d2l
 from cli.progress import bar
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def docqa(
             show_default=False,
         ),
     ] = None,
+    refine: options.Refine = options.REFINE_PASSES,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,
@@ -55,6 +56,7 @@ def docqa(
     contexts = read_docqa(data)[:limit]
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.docqa import evaluate_docqa
+    from shared.training.refine import REFINE
 
     with bar("contexts") as move:
         result = evaluate_docqa(
@@ -64,18 +66,22 @@ def docqa(
             short=not plain,
             with_context=context,
             study=None if study is None else partial(_pairs, model, study),
+            refined=REFINE.replace(passes=refine) if refine else None,
             max_new_tokens=48 if plain else 24,
             on_progress=move,
         )
     if result.skipped:
         output.note(f"{result.skipped} contexts are longer than the base model's window and were left out")
-    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain, "study": study}
+    facts = {"data": data.name, "limit": limit, "hypernetwork": model.name, "short": not plain}
+    facts |= {"study": study, "refine": refine}
     output.result(_render(result), result, provenance=provenance(model.base, **facts))
 
 
 def _pairs(model: "D2LModel", number: int, context: "Context") -> "Sequence[QA]":
     """What a context is studied with: what its data says, or what the writer asks about it."""
-    return context.study or (written_pairs(model, number, context.text) if number else ())
+    from d2l.study.document import document_pairs
+
+    return context.study or document_pairs(model, context.text, number)
 
 
 def _render(result: "DocQAResult") -> str:

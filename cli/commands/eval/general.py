@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.loading import load_d2l, written_pairs
+from cli.loading import load_d2l
 from cli.progress import bar
 
 
@@ -36,12 +36,13 @@ def general(
     documents = [context.text for context in read_docqa(data)[:limit]]
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.general import evaluate_general
+    from d2l.study.document import document_pairs
 
     with bar("documents") as move:
         result = evaluate_general(
             model,
             documents,
-            study=partial(written_pairs, model, study) if study else None,
+            study=partial(document_pairs, model, study=study) if study else None,
             on_progress=move,
         )
     title = f"{result.questions} general questions, {len(documents)} documents"

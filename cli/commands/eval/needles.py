@@ -38,13 +38,9 @@ def needles(
     Example: hyperlora eval needles --lengths 128,1024,8192 --plot needles.png
     """
     from cli.plots import check_plot, needles_heatmap
-    from shared.errors import InputError
     from shared.provenance import provenance
 
-    try:
-        wanted = [int(part) for part in lengths.split(",")]
-    except ValueError:
-        raise InputError(f"--lengths {lengths!r} is no list of numbers", "for example --lengths 128,1024") from None
+    wanted = options.parse_numbers(lengths, "--lengths")
     size_limit = options.parse_bytes(max_bytes)
     check_plot(plot)
     prose = None

@@ -47,6 +47,13 @@ def tasks(
         str | None,
         typer.Option(help="Adapter that was trained on all tasks, to compare with.", show_default=False),
     ] = None,
+    shots: Annotated[
+        str | None,
+        typer.Option(
+            help="Also adapters trained on these numbers of labelled examples, e.g. 8,32, and the same in the prompt.",
+            show_default=False,
+        ),
+    ] = None,
     oracle: Annotated[
         int, typer.Option(min=0, help="Number of tasks that get a LoRA trained on their examples, to compare with.")
     ] = 0,
@@ -101,6 +108,7 @@ def tasks(
         limit=limit,
         descriptions=descriptions,
         max_input_tokens=max_input_tokens,
+        shots=options.parse_numbers(shots, "--shots"),
         oracle=oracle,
         oracle_training=OracleConfig(steps=oracle_steps),
         seed=seed,

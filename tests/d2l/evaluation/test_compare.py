@@ -11,6 +11,7 @@ from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.training.losses import logits_at, next_token_loss
 from shared.training.plain_lora import empty_lora
+from shared.training.refine import RefineConfig
 from tests.models import make_d2l
 
 PASSAGES = ["The ferry leaves at six.", "The keeper writes totals in blue ink."]
@@ -70,13 +71,14 @@ def test_every_approach_answers_the_same_questions(model):
 
     text = " ".join(PASSAGES)
     quick = DistillConfig(steps=2, max_answer_tokens=4)
-    result = compare(model, text, questions, embed=embed, retrieved=1, max_new_tokens=2, distillation=quick)
+    options = {"retrieved": 1, "max_new_tokens": 2, "distillation": quick, "refined": RefineConfig(least_steps=2)}
+    result = compare(model, text, questions, embed=embed, study=lambda: questions, **options)
     rows = {row.name: row for row in result.approaches}
     assert tuple(rows) == APPROACHES and result.questions == 2
     assert rows["d2l"].prompt_tokens == rows["none"].prompt_tokens == rows["distillation"].prompt_tokens
     assert rows["context"].prompt_tokens > rows["none"].prompt_tokens
     assert rows["none"].update_seconds == rows["context"].update_seconds == 0 < rows["d2l"].update_seconds
-    assert "2 steps" in rows["distillation"].note and "1 steps" in rows["d2l+refinement"].note
+    assert "2 steps" in rows["distillation"].note and "2 questions" in rows["d2l+refine"].note
     long = compare(model, text * 40, questions, embed=embed, approaches=["context", "d2l"], max_new_tokens=2)
     assert "window" in long.approaches[0].note and long.approaches[0].f1 is None
     assert long.approaches[1].f1 is not None

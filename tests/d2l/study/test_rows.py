@@ -7,14 +7,17 @@ import torch
 
 from d2l.questions import QA
 from d2l.study import rows as rows_module
-from d2l.study.document import PairCache, answered_share, write_pairs
+from d2l.study.document import answered_share, write_pairs
+from d2l.study.kept import PairCache
 from d2l.study.pairs import KIND
-from d2l.study.rows import Prompt, capture, null_rows, prompt_batches, study_prompts, study_rows
+from d2l.study.rows import capture, null_rows, prompt_batches, study_prompts, study_rows
 from d2l.study.windows import Window
+from shared.base.cache import common_prefix
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import half_whitened
 from shared.lora.layer import apply_lora
+from shared.training.packed import Prompt
 from tests.models import TEXT, make_d2l
 
 PAIRS = [
@@ -99,11 +102,13 @@ def test_rows_are_the_states_before_the_answers_tokens_with_the_adapter_in_place
 
 @torch.no_grad()
 def test_null_rows_write_nothing_and_are_made_once(tiny_base, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(rows_module, "UNRELATED", rows_module.UNRELATED[:6])
-    (made,) = null_rows(tiny_base, model.hypernetwork, "key", root=tmp_path)
-    assert made.num_rows >= 6 and all(not rows.values.any() and rows.keys.any() for rows in made.values())
-    monkeypatch.setattr(rows_module, "generate", None)
-    (again,) = null_rows(tiny_base, model.hypernetwork, "key", root=tmp_path)
+    silent = study_prompts(tiny_base, PAIRS)
+    (made,) = null_rows(tiny_base, model.hypernetwork, "key", silent, root=tmp_path)
+    expected = sum(min(len(prompt.answer), rows_module.NULL_TOKENS) for prompt in silent)
+    assert made.num_rows == expected
+    assert all(not rows.values.any() and rows.keys.any() for rows in made.values())
+    monkeypatch.setattr(rows_module, "capture", None)
+    (again,) = null_rows(tiny_base, model.hypernetwork, "key", silent, root=tmp_path)
     assert all(torch.equal(again[name].keys, rows.keys) for name, rows in made.items())
 
 
@@ -125,11 +130,11 @@ def test_a_studied_adapter_is_one_memory_of_text_questions_and_null_rows(tiny_ba
     plain = model.generate(chunks).weights
     asked = study_rows(tiny_base, network, study_prompts(tiny_base, PAIRS), plain)
     expected = network.join([*scaled, nulls, *asked]).weights
-    studied = model.generate(chunks, pairs=PAIRS, passes=1)
+    studied = model.generate(chunks, pairs=PAIRS, passes=1, refined=None)
     assert studied.num_pairs == 3
     for name in expected:
         torch.testing.assert_close(studied.weights[name].delta(), expected[name].delta(), rtol=1e-2, atol=1e-3)
-    twice = model.generate(chunks, pairs=PAIRS, passes=2).weights
+    twice = model.generate(chunks, pairs=PAIRS, passes=2, refined=None).weights
     assert any(not torch.allclose(twice[name].delta(), expected[name].delta(), atol=1e-4) for name in expected)
 
 
@@ -222,7 +227,7 @@ def test_a_read_only_home_only_means_more_work(tmp_path):
 def test_capture_marks_the_states_that_predict_answers(tiny_base, model):
     prompts = sorted(study_prompts(tiny_base, PAIRS), key=len)
     (source,) = capture(tiny_base, model.hypernetwork, prompts, None)
-    shared = len(rows_module._common_prefix(prompts))
+    shared = len(common_prefix([p.question for p in prompts]))
     assert tiny_base.tokenizer.decode(prompts[0].question[:shared]).startswith("<|im_start|>user\nW")
     for row, prompt in enumerate(prompts):
         start = len(prompt.question) - 1 - shared  # what all begin with went through the model before

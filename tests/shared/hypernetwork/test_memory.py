@@ -206,7 +206,7 @@ def test_whitening_is_the_ridge_inverse_up_to_a_factor():
     head = config.build(TargetGrid((Target("x.m", 0, "m", 48, 8),)), r=2, latent_size=24, scaling=1.0)
     sample = torch.randn(1, 48, 300) * torch.linspace(0.1, 5, 48)[:, None]
     moment = sample @ sample.mT / 300
-    head.calibrate("m", moment, torch.ones(1))
+    head.calibrate("m", [sample[0].mT], torch.ones(1))
     low_rank = torch.eye(48) - head.whitening_m[0] @ head.whitening_m[0].T
     ridge = 0.1 * moment[0].diagonal().mean()
     torch.testing.assert_close(

@@ -11,7 +11,7 @@ from shared.errors import HyperLoraError, InputError
 from shared.lora.adapter import adapter_config, read_adapter, write_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights, mean_weights
-from tests.models import random_weights
+from tests.models import load, random_weights
 
 
 def logits(base, ids):
@@ -140,10 +140,14 @@ def test_reading_folds_the_scaling_in(tiny_base, tmp_path):
     [
         ({"peft_type": "IA3"}, "not a LoRA adapter"),
         ({"use_dora": True}, "use_dora"),
+        ({"alora_invocation_tokens": [1, 2]}, "aLoRA"),
+        ({"a_variant_of_next_year": {"on": True}}, "a_variant_of_next_year"),
+        ({"lora_bias": True}, "lora_bias"),
         ({"bias": "all"}, "bias"),
+        ({"init_lora_weights": "pissa_niter_4"}, "pissa_niter_4"),
         ({"r": 3}, "config says r = 3"),
-        ({"rank_pattern": {"q_proj": 2}}, "per-layer ranks"),
-        ({"base_model_name_or_path": None}, "names no base model"),
+        ({"rank_pattern": {"q_proj": 2}}, "config says r = 2"),
+        ({"alpha_pattern": {"q_(proj": 2}}, "no regular expression"),
     ],
 )
 def test_adapters_that_are_not_plain_lora_are_refused(tiny_base, tmp_path, change, message):
@@ -151,6 +155,46 @@ def test_adapters_that_are_not_plain_lora_are_refused(tiny_base, tmp_path, chang
     write_adapter(tmp_path / "a", weights, adapter_config(weights, "x") | change, card="", provenance={})
     with pytest.raises(InputError, match=message):
         read_adapter(tmp_path / "a")
+
+
+def test_every_option_of_peft_is_known_to_be_plain_or_refused(tiny_base, tmp_path):
+    """The configuration as this PEFT writes it is read, with whatever options it has by default."""
+    from peft import LoraConfig
+
+    weights = random_weights(tiny_base, ("q_proj",), 4)
+    theirs = {k: v for k, v in LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj"]).to_dict().items()}
+    theirs["target_modules"] = ["q_proj"]
+    write_adapter(tmp_path / "a", weights, theirs, card="", provenance={})
+    adapter = read_adapter(tmp_path / "a")
+    assert adapter.base_model is None
+    for name, factors in adapter.weights.items():
+        torch.testing.assert_close(factors.delta(), weights[name].delta() * 2)
+
+
+@pytest.mark.parametrize("rslora", [False, True])
+@torch.no_grad()
+def test_ranks_and_alphas_by_layer_are_those_of_peft(tiny_base_path, tmp_path, rslora):
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    model = load(tiny_base_path).model
+    config = LoraConfig(
+        r=4,
+        lora_alpha=6,
+        use_rslora=rslora,
+        target_modules=["q_proj", "down_proj"],
+        rank_pattern={"q_proj": 2, r"layers\.1\.mlp\.down_proj": 7},
+        alpha_pattern={"model.layers.0.mlp.down_proj": 3, "q_proj": 5},
+        init_lora_weights=False,
+    )
+    torch.manual_seed(0)
+    get_peft_model(model, config).save_pretrained(tmp_path / "a")
+    base, ids = load(tiny_base_path), torch.tensor([[5, 90, 17, 201]])
+    weights = read_adapter(tmp_path / "a").weights
+    assert weights.r == 7
+    with apply_lora(base.model, weights):
+        ours = base.model(ids).logits
+    theirs = PeftModel.from_pretrained(load(tiny_base_path).model, tmp_path / "a")
+    torch.testing.assert_close(ours, theirs(ids).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_damaged_adapter_tensors_are_refused(tiny_base, tmp_path):

@@ -164,3 +164,27 @@ def test_tasks_without_labels_have_no_label_accuracy(tiny_base, tasks_dir, encod
     result = evaluate_tasks(make_t2l(tiny_base, encoder), tiny_base, tasks, TasksEvalConfig(limit=1, resamples=10))
     assert result.modes["adapter"]["label_accuracy"] is None and result.tasks["upper"]["base"]["label_accuracy"] is None
     assert result.differences["adapter - other"]["score"] is not None
+
+
+def test_adapters_learn_from_examples_that_are_not_scored(tiny_base, encoder, monkeypatch):
+    import t2l.evaluation.tasks as module
+
+    tasks = [make_task("sort", train=0, test=20), make_task("count", train=9, outputs=("No", "Yes"))]
+    model = make_t2l(tiny_base, encoder)
+    fixed = model.generate(["Sort."])[0]
+    seen = []
+
+    def learn(_model, _base, lora, examples, _config):
+        seen.append((lora, examples))
+        return fixed
+
+    monkeypatch.setattr(module, "learn_examples", learn)
+    config = TasksEvalConfig(limit=3, resamples=10, shots=(4, 50))
+    result = evaluate_tasks(model, tiny_base, tasks, config)
+    assert {"adapter+4 examples", "4 examples alone"} <= set(result.modes)
+    assert not any("50" in mode for mode in result.modes)  # no task has so many
+    assert len(seen) == 4 and [lora is None for lora, _ in seen] == [False, True] * 2
+    for task, (_, examples) in zip(tasks, seen[::2], strict=True):
+        few, scored = choose_examples(tiny_base, task, config)
+        assert len(examples) == 4 and not {e.input for e in examples} & {e.input for e in scored}
+        assert task.train or not set(examples) & set(few)

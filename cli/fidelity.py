@@ -1,0 +1,32 @@
+"""How a check is told."""
+
+from typing import TYPE_CHECKING
+
+from cli import output
+
+if TYPE_CHECKING:
+    from d2l.check import Fidelity
+
+LOW_FIDELITY = (
+    "the adapter answers few questions that it was not studied with; more questions (--study, --questions) or more "
+    "steps (--refine) may help"
+)
+
+
+def tell_fidelity(found: "Fidelity") -> None:
+    """Lines for the user, and a warning where the adapter knows little."""
+    output.note(fidelity_text(found))
+    if found.is_low:
+        output.warning(LOW_FIDELITY)
+
+
+def fidelity_text(found: "Fidelity") -> str:
+    parts = []
+    if found.adapter is not None:
+        others = {"without it": found.base, "with the text in the prompt": found.text}
+        beside = ", ".join(f"{name} {share:.0%}" for name, share in others.items() if share is not None)
+        parts.append(f"fidelity {found.adapter:.0%}: of {found.questions} questions held back it answers so many")
+        parts[0] += f" ({beside})" if beside else ""
+    if found.kept is not None:
+        parts.append(f"{found.kept:.0%} of the base model's own words on unrelated questions stay")
+    return f"{'; '.join(parts)} ({found.seconds:.0f} s)"

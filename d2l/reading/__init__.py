@@ -1,0 +1,1 @@
+"""How files become text: one small file for each family of formats, run in a child process with limits."""

@@ -1,0 +1,106 @@
+"""Text in drawings and charts of Office documents."""
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from d2l.reading.numerals import numeral
+from d2l.reading.package import Package, attribute, child, tag
+from d2l.reading.report import Reading
+
+_LIST_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
+
+
+def drawing_text(package: Package, part: str, reading: Reading) -> str:
+    """Text boxes and charts of a drawing, in its order; pictures are counted in ``reading``."""
+    relations = package.relations(part)
+    texts = []
+    for element in package.xml(part).iter():
+        if tag(element) == "txBody":
+            texts.append(paragraphs(element))
+        elif tag(element) == "blip":
+            reading.leave_out("picture", "pictures are not read", count=1)
+        elif tag(element) == "chart" and attribute(element, "id") in relations:
+            texts.append(chart_text(package.xml(relations[attribute(element, "id")].target)))
+    return "\n".join(filter(None, texts))
+
+
+def diagram_text(root: Element) -> str:
+    """The points of a SmartArt diagram, one a line."""
+    points = [point for point in root.iter() if tag(point) == "pt"]
+    return "\n".join(filter(None, ("".join(t.text or "" for t in p.iter() if tag(t) == "t") for p in points)))
+
+
+def paragraphs(body: Element) -> str:
+    """The paragraphs of a DrawingML text body, one a line, with the numbers that lists show."""
+    lines, counts = [], {}
+    for element in body:
+        if tag(element) != "p":
+            continue
+        text, properties = paragraph(element), child(element, "pPr")
+        level, numbered = int(attribute(properties, "lvl", "0")), child(properties, "buAutoNum")
+        counts = {other: count for other, count in counts.items() if other < level + (numbered is not None)}
+        if numbered is not None and text:
+            counts[level] = counts[level] + 1 if level in counts else int(numbered.get("startAt", 1))
+            text = f"{_list_number(counts[level], numbered.get('type', ''))} {text}"
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def _list_number(number: int, kind: str) -> str:
+    style = next((style for name, style in _LIST_STYLES.items() if kind.startswith(name)), "1")
+    before, behind = ("(", ")") if kind.endswith("Both") else ("", ")" if kind.endswith("ParenR") else ".")
+    return f"{before}{numeral(number, style)}{'' if kind.endswith('Plain') else behind}"
+
+
+def paragraph(element: Element) -> str:
+    """A DrawingML paragraph."""
+    text = []
+    for part in element:
+        if tag(part) in ("r", "fld"):
+            text += [t.text or "" for t in part if tag(t) == "t"]
+        elif tag(part) == "br":
+            text.append("\n")
+        elif tag(part) not in ("pPr", "endParaRPr"):  # formulas
+            text += [t.text or "" for t in part.iter() if tag(t) == "t"]
+    return "".join(text)
+
+
+def chart_text(root: Element) -> str:
+    """Titles of a chart, and its series as a table: a row for each category."""
+    lines = [paragraph(p) for p in _without_series(root) if tag(p) == "p"]
+    names: list[str] = []
+    table: dict[str, list[str]] = {}
+    for number, series in enumerate(e for e in root.iter() if tag(e) == "ser"):
+        names.append(" ".join(_points(child(series, "tx")).values()))
+        categories = _points(child(series, "cat") if child(series, "cat") is not None else child(series, "xVal"))
+        values = _points(child(series, "val") if child(series, "val") is not None else child(series, "yVal"))
+        for index, value in values.items():
+            row = table.setdefault(categories.get(index, str(index + 1)), [])
+            row += [""] * (number - len(row)) + [value]
+    if any(names):
+        lines.append(" | ".join(["", *names]))
+    lines += [" | ".join([category, *values]) for category, values in table.items()]
+    return "\n".join(line for line in lines if line.strip(" |"))
+
+
+def _points(source: Element | None) -> dict[int, str]:
+    """Cached values of a series by their index."""
+    if source is None:
+        return {}
+    found: dict[int, str] = {}
+    for point in source.iter():
+        if tag(point) == "pt":
+            value = child(point, "v")
+            level = found.get(int(point.get("idx", 0)))
+            text = (value.text or "") if value is not None else ""
+            found[int(point.get("idx", 0))] = f"{text} {level}" if level else text
+    if not found:
+        found = {i: v.text or "" for i, v in enumerate(v for v in source.iter() if tag(v) == "v")}
+    return found
+
+
+def _without_series(element: Element) -> Iterator[Element]:
+    for part in element:
+        if tag(part) != "ser":
+            yield part
+            yield from _without_series(part)

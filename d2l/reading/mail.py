@@ -1,0 +1,142 @@
+"""E-mail -> its heads, the body, and the attachments that can be read, one below the other."""
+
+import re
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.errors import (
+    CloseBoundaryNotFoundDefect,
+    InvalidBase64CharactersDefect,
+    InvalidBase64LengthDefect,
+    InvalidBase64PaddingDefect,
+    MultipartInvariantViolationDefect,
+    NoBoundaryInMultipartDefect,
+    StartBoundaryNotFoundDefect,
+)
+from email.message import EmailMessage
+
+from d2l.reading import kinds
+from d2l.reading.encodings import decode, python_name
+from d2l.reading.html import html_text
+from d2l.reading.report import Reading
+from shared.errors import InputError
+
+_HEADS = ("Subject", "From", "To", "Cc", "Date")
+_MAX_DEPTH = 5
+_DAMAGE = (
+    InvalidBase64CharactersDefect,
+    InvalidBase64LengthDefect,
+    InvalidBase64PaddingDefect,
+    MultipartInvariantViolationDefect,
+    NoBoundaryInMultipartDefect,
+    StartBoundaryNotFoundDefect,
+)
+
+
+def mail_text(
+    data: bytes,
+    name: str,
+    reading: Reading,
+    extract: Callable[..., tuple[str, Reading]],
+    encoding: str | None = None,
+    depth: int = 0,
+) -> str:
+    """The text of a message.
+
+    Args:
+        extract: ``formats.extract``, for the attachments.
+        encoding: of parts that declare none.
+        depth: how many messages this one is attached in.
+
+    Raises:
+        InputError: a part is not text in the encoding that it declares.
+        ValueError: the message is damaged.
+    """
+    message = message_from_bytes(data, policy=policy.default)
+    if not message.keys():
+        raise ValueError("no message")
+    return _Message(name, reading, extract, encoding, depth).text(message)
+
+
+class _Message:
+    def __init__(
+        self,
+        name: str,
+        reading: Reading,
+        extract: Callable[..., tuple[str, Reading]],
+        encoding: str | None,
+        depth: int,
+    ) -> None:
+        self.name, self.reading, self.extract, self.encoding, self.depth = name, reading, extract, encoding, depth
+
+    def text(self, message: EmailMessage) -> str:
+        heads = [f"{head}: {' '.join(str(message[head]).split())}" for head in _HEADS if message[head]]
+        return "\n\n".join(filter(None, ["\n".join(heads), *self._part(message)]))
+
+    def _part(self, part: EmailMessage) -> list[str]:
+        """Texts of a part of the message, in its order."""
+        if any(isinstance(defect, _DAMAGE) for defect in part.defects):
+            raise ValueError(str(part.defects))
+        if any(isinstance(defect, CloseBoundaryNotFoundDefect) for defect in part.defects):
+            self.reading.leave_out("end", "the message is cut off", count=1)
+        kind = part.get_content_type()
+        if kind == "multipart/alternative":
+            return self._alternative(list(part.iter_parts()))
+        if part.is_multipart() and kind != "message/rfc822":
+            return [text for inner in part.iter_parts() for text in self._part(inner)]
+        if kind in ("text/plain", "text/html") and not part.is_attachment() and not part.get_filename():
+            return [self._body(part, kind)]
+        return self._attachment(part, kind)
+
+    def _alternative(self, parts: list[EmailMessage]) -> list[str]:
+        """The plain form, unless it is a stub beside the other ones: "your program does not show HTML"."""
+        texts = [self._part(part) for part in parts]
+        lengths = [sum(map(len, text)) for text in texts]
+        fullest = max(range(len(parts)), key=lengths.__getitem__, default=None)
+        if fullest is None:
+            return []
+        plain = next((i for i, part in enumerate(parts) if part.get_content_type() == "text/plain"), fullest)
+        return texts[plain if 2 * lengths[plain] >= lengths[fullest] else fullest]
+
+    def _body(self, part: EmailMessage, kind: str) -> str:
+        data = part.get_payload(decode=True) or b""
+        if any(isinstance(defect, _DAMAGE) for defect in part.defects):
+            raise ValueError(str(part.defects))
+        declared = python_name(part.get_content_charset() or "")
+        text = decode(data, self.name, Reading(), self.encoding, declared)
+        if kind == "text/html":
+            return html_text(text, self.reading)
+        if part.get_param("format") == "flowed":
+            text = re.sub(r"(?<!^--) \r?\n(?=\S)", " ", text, flags=re.MULTILINE)
+        return text.strip()
+
+    def _attachment(self, part: EmailMessage, kind: str) -> list[str]:
+        name = part.get_filename() or f"without a name ({kind})"
+        if kind == "message/rfc822":
+            inner = part.get_payload()[0]
+            data, kind = inner.as_bytes(), kinds.EML
+            name = part.get_filename() or "message"
+        else:
+            data = part.get_payload(decode=True) or b""
+            kind = kinds.kind_of(part.get_filename(), data)
+        if kind is not None and kind.startswith("image/") or part.get_content_maintype() == "image":
+            self.reading.leave_out("picture", "pictures are not read", name)
+            return []
+        if not kinds.is_readable(kind) or self.depth >= _MAX_DEPTH:
+            self.reading.leave_out("attachment", "its format is not read", name)
+            return []
+        try:
+            text, inner = self.extract(data, name=name, mime_type=kind, encoding=self.encoding, depth=self.depth + 1)
+        except MemoryError:
+            raise
+        except InputError as error:
+            self.reading.leave_out("attachment", error.message.removeprefix(name).strip(), name)
+            return []
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            self.reading.leave_out("attachment", "damaged", name)
+            return []
+        self.reading.count("attachments")
+        for entry in inner.left_out:
+            self.reading.leave_out(entry.what, f"{entry.why} in {name}", *entry.names, count=entry.count)
+        return [f"{name}:", text.strip()]

@@ -1,0 +1,99 @@
+"""An adapter of a document made better: gradient steps on its questions, checked on those that were held back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from d2l.check import Fidelity, check, hold_back
+from d2l.model import D2LModel
+from d2l.questions import QA
+from d2l.reader import DocumentText
+from d2l.study.document import document_pairs, title_of
+from shared.errors import InputError
+from shared.lora.adapter import Adapter
+from shared.lora.weights import LoraWeights
+from shared.training.refine import RefineConfig
+
+
+@dataclass(frozen=True)
+class RefinedAdapter:
+    """What refining gave.
+
+    Attributes:
+        weights: the refined ones, or those of before if they answer more of the questions that were held back.
+        gradient_steps: all that the adapter has had.
+        questions: what the steps were on.
+        before, after: how the adapter answers what was held back; ``None`` where nothing was.
+        losses: on the questions, before each step, in nats a token.
+    """
+
+    weights: LoraWeights
+    gradient_steps: int
+    questions: int
+    before: Fidelity | None
+    after: Fidelity | None
+    losses: list[float]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the refined weights answer no fewer of the questions that were held back."""
+        return self.before is None or self.after.adapter >= self.before.adapter
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON, without the weights."""
+        return {
+            "before": self.before and asdict(self.before),
+            "after": self.after and asdict(self.after),
+            "losses": [round(loss, 4) for loss in self.losses],
+        }
+
+
+def refine_adapter(
+    model: D2LModel,
+    adapter: Adapter,
+    document: DocumentText | None,
+    questions: Sequence[QA],
+    *,
+    study: int | None = None,
+    config: RefineConfig,
+    max_seconds: float | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> RefinedAdapter:
+    """Gradient steps on an adapter's questions; interrupted, they keep what is reached.
+
+    Args:
+        document: what the adapter was made of; the written questions are those of ``d2l``, a few held back for the
+            check. Without it, ``questions`` are all there is.
+        questions: the user's own, with their answers.
+        study: as in ``InternalizeOptions``.
+        max_seconds: stop the steps after this time.
+
+    Raises:
+        InputError: no question.
+    """
+    base, system = model.base, model.config.question_system
+    written = (
+        []
+        if document is None
+        else document_pairs(model, document.text, study, title=title_of(document), use_cache=True)
+    )
+    studied, held_back = hold_back(written)
+    pairs = [*questions, *studied]
+    if not pairs:
+        raise InputError("no question to refine with", "give --questions, or --study for written ones")
+    before = check(base, adapter.weights, held_back, system=system, anchors=model.anchors) if held_back else None
+    refined = model.refine(
+        adapter.weights, pairs, config, max_seconds=max_seconds, keep_interrupted=True, on_progress=on_progress
+    )
+    after = check(base, refined.weights, held_back, system=system, anchors=model.anchors) if held_back else None
+    steps = _steps_before(adapter) + len(refined.losses)
+    found = RefinedAdapter(refined.weights, steps, len(pairs), before, after, refined.losses)
+    if found.is_better:
+        return found
+    return RefinedAdapter(adapter.weights, _steps_before(adapter), len(pairs), before, after, refined.losses)
+
+
+def _steps_before(adapter: Adapter) -> int:
+    source = adapter.provenance.get("source")
+    steps = source.get("gradient_steps", 0) if isinstance(source, dict) else 0
+    return steps if isinstance(steps, int) else 0

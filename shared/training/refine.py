@@ -1,0 +1,181 @@
+"""Gradient steps on an adapter that exists: a few passes over prompts with their answers make it say them.
+
+A generated adapter is close; steps on its own factors, in the last blocks alone, take it the rest of the way (context
+distillation, Snell et al. 2022, arXiv:2209.15189, from a start that already knows the text). Anchors hold everything
+else: prompts with the base model's own replies, whose distribution the adapter must leave as it is.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch.nn import functional as F
+
+from shared.base.model import BaseModel
+from shared.base.targets import find_decoder
+from shared.config import Config
+from shared.errors import InputError
+from shared.lora.layer import apply_lora
+from shared.lora.weights import LoraFactors, LoraWeights, block_of
+from shared.metrics import mean
+from shared.training.losses import TopTokens
+from shared.training.packed import PreparedPrompts, Prompt, prompt_class
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class RefineConfig(Config):
+    """How an adapter is refined.
+
+    Attributes:
+        passes: over all prompts, in batches; but ``least_steps`` Adam steps at least.
+        lr: rate at the first step; it falls to zero over the steps.
+        batch_size, anchor_batch_size: prompts and anchors of a step, at most.
+        batch_tokens: tokens of a step's prompts, at most (but one prompt at least).
+        anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
+        blocks: share of the base model's blocks, from the last one on, whose factors are trained.
+        good_enough: mean loss of a pass over all prompts, in nats a token, at which to stop.
+    """
+
+    passes: int = 4
+    least_steps: int = 16
+    lr: float = 4e-4
+    batch_size: int = 32
+    anchor_batch_size: int = 8
+    batch_tokens: int = 3072
+    anchor_weight: float = 1.0
+    blocks: float = 1 / 3
+    good_enough: float = 0.03
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = self.passes, self.least_steps, self.batch_size, self.anchor_batch_size, self.batch_tokens
+        if min(counts) < 1 or not 0 < self.blocks <= 1:
+            raise InputError("refining needs at least one pass, prompt and anchor, and a share of blocks in (0, 1]")
+
+
+REFINE = RefineConfig()
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A prompt with the base model's own reply, and what it finds likely at each of the reply's tokens."""
+
+    prompt: Prompt
+    top: TopTokens
+
+
+@dataclass(frozen=True)
+class RefinedLora:
+    """The refined weights on the CPU, and the loss on the answers before each step, in nats a token."""
+
+    weights: LoraWeights
+    losses: list[float] = field(default_factory=list)
+
+
+def refine(
+    base: BaseModel,
+    initial: LoraWeights,
+    prompts: Sequence[Prompt],
+    anchors: Sequence[Anchor] = (),
+    config: RefineConfig = REFINE,
+    *,
+    max_seconds: float | None = None,
+    keep_interrupted: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> RefinedLora:
+    """Train an adapter's factors in the last blocks to give the prompts' answers; its rank stays.
+
+    Args:
+        initial: unbatched.
+        max_seconds: stop after this time.
+        keep_interrupted: return what is reached so far at a ``KeyboardInterrupt``, instead of passing it on.
+        on_progress: called with steps done and all of them.
+
+    Raises:
+        InputError: the adapter has nothing in these blocks.
+    """
+    started, rng = time.monotonic(), random.Random(config.seed)
+    num_blocks = len(find_decoder(base.model).blocks)
+    first = num_blocks - max(1, round(config.blocks * num_blocks))
+    weights = _trainable(initial.to(device=base.device, dtype=torch.float32, copy=True), first)
+    parameters = [t for f in weights.values() for t in (f.lora_A, f.lora_B) if t.requires_grad]
+    if not parameters:
+        raise InputError(
+            f"the adapter changes nothing in blocks {first} to {num_blocks - 1}", "train more of the blocks"
+        )
+    with apply_lora(base.model, weights.detach().to(base.placement.dtype)):
+        prepare = prompt_class(base, prompts[:3], first)
+        size = max(1, min(config.batch_size, config.batch_tokens * len(prompts) // sum(map(len, prompts))))
+        asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)]
+        steps = max(config.least_steps, config.passes * len(asked))
+        kept = [
+            (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
+            for part in _parts(anchors, config.anchor_batch_size, rng)[:steps]
+        ]
+    optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
+    losses: list[float] = []
+    order: list[int] = []
+    try:
+        for step in range(steps):
+            order = order or rng.sample(range(len(asked)), len(asked))
+            optimizer.param_groups[0]["lr"] = config.lr * (1 - step / steps)
+            with apply_lora(base.model, weights.to(base.placement.dtype)):
+                losses.append(_step(asked[order.pop()], *_anchored(kept, step), config.anchor_weight))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if on_progress:
+                on_progress(step + 1, steps)
+            out_of_time = max_seconds is not None and time.monotonic() - started > max_seconds
+            if out_of_time or (not order and mean(losses[-len(asked) :]) < config.good_enough):
+                break
+    except KeyboardInterrupt:
+        if not keep_interrupted:
+            raise
+    return RefinedLora(weights.detach().to("cpu"), losses)
+
+
+def _parts(items: Sequence[_T], size: int, rng: random.Random) -> list[Sequence[_T]]:
+    """Random parts of at most ``size`` items, all of nearly the same length."""
+    shuffled = rng.sample(items, len(items))
+    number = -(-len(items) // size)
+    return [shuffled[start::number] for start in range(number)]
+
+
+def _anchored(kept: list[tuple[PreparedPrompts, TopTokens]], step: int) -> tuple[PreparedPrompts, TopTokens] | tuple:
+    return kept[step % len(kept)] if kept else (None, None)
+
+
+def _step(asked: PreparedPrompts, anchors: PreparedPrompts | None, top: TopTokens | None, weight: float) -> float:
+    """Gradients of one step. Returns the loss on the answers."""
+    loss = F.cross_entropy(asked.logits(), asked.wanted)
+    loss.backward()
+    if anchors is not None:
+        (weight * top.loss(anchors.logits())).backward()
+    return loss.item()
+
+
+def _trainable(weights: LoraWeights, first: int) -> LoraWeights:
+    """The same update, ready to be trained in the blocks from ``first`` on.
+
+    The factors of a layer are turned so that lora_B has orthonormal columns: whatever lengths the rows had, steps on
+    lora_A are then steps on the update itself within lora_B's span. Where that span is less than half of the outputs,
+    lora_B learns too. Modules that carry less of the rank than others (a bias LoRA beside a document's memory) stay as
+    they are.
+    """
+    ranks = {name: int((f.lora_A.abs().amax(-1) * f.lora_B.abs().amax(-2) > 0).sum()) for name, f in weights.items()}
+    result = {}
+    for name, factors in weights.items():
+        if (block_of(name) or 0) < first or ranks[name] < max(ranks.values()):
+            result[name] = factors
+            continue
+        basis, rest = torch.linalg.qr(factors.lora_B)
+        missing = weights.r - basis.shape[1]  # a rank above the layer's own
+        lora_A, lora_B = F.pad(rest @ factors.lora_A, (0, 0, 0, missing)), F.pad(basis, (0, missing))
+        narrow = 2 * basis.shape[1] < basis.shape[0]
+        result[name] = LoraFactors(lora_A.requires_grad_(), lora_B.requires_grad_(narrow))
+    return LoraWeights(result)

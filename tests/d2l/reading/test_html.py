@@ -1,0 +1,60 @@
+"""HTML: all that a browser shows, in document order."""
+
+import pytest
+
+from tests.d2l.reading.make import epub, read
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<dl><dt>Adult<dd>4.50 crowns<dt>Child<dd>free</dl>", "Adult\n4.50 crowns\nChild\nfree"),
+        ("<blockquote>Quoted <p>inside</p></blockquote>", "Quoted\n\ninside"),
+        ("<main>Loose text <a href=/x>and a link</a></main>tail", "Loose text and a link\ntail"),
+        ("<a href=/x>only a link</a>", "only a link"),
+        ("<ul><li>a<ul><li>b<li>c</ul><li>d</ul>", "a\nb\nc\nd"),
+        ("<ol start=3><li>x<li>y<li value=9>z</ol>", "3. x\n4. y\n9. z"),
+        ("<ol type=a><li>x<ol type=I><li>y<li>z</ol></ol>", "a. x\nI. y\nII. z"),
+        ("<table><tr><th>A<th>B<tr><td>1<td><p>2</p></table>", "A | B\n1 | 2"),
+        ("<table><tr><td>a<td><table><tr><td>i<td>j</table></table>", "a\n\ni | j"),
+        ("<table><caption>Fares</caption><tr><td>1</table>", "Fares\n1"),
+        ("one<br>two<hr>three", "one\ntwo\n\nthree"),
+        ("<pre>keep   this\n  indented</pre>", "keep   this\n  indented"),
+        ("<b>bo</b>ld and <i>it</i>, man&shy;ual, 10<sup>2</sup> m, 1<sup>st</sup>", "bold and it, manual, 10² m, 1st"),
+        ("Don&#146;t &amp; &lt;b&gt;&nbsp;x", "Don’t & <b>\xa0x"),
+        ("<q>hey</q> you", "“hey” you"),
+        ("<details><summary>More</summary>hidden until opened</details>", "More\nhidden until opened"),
+        (
+            "<form><label>Name <input value=Ann></label><input type=hidden value=no><button>Go</button></form>",
+            "Name Ann Go",
+        ),
+        ("<select><option>one<option>two</select>", "one\ntwo"),
+        ("<figure><img src=x alt=no><figcaption>Shown</figcaption></figure>", "Shown"),
+        ("<svg><title>no</title><text>drawn</text></svg>", "drawn"),
+        ("<p>yes<p hidden>no<p>yes", "yes\n\nyes"),
+        ("<p style='color:red; display : none'>no</p>yes<span style=visibility:hidden>no</span>", "yes"),
+        ("yes<script>no()</script><style>no{}</style><template>no</template><noscript>no</noscript><!-- no -->", "yes"),
+        ("unclosed <div><p>one<div>two", "unclosed\n\none\n\ntwo"),
+        ("a" + "<div>" * 3000 + "b", "a\nb"),
+    ],
+)
+def test_visible_text(markup, text, tmp_path):
+    assert read(tmp_path, "a.html", markup).text == text
+
+
+@pytest.mark.parametrize("label", ["iso-8859-1", "ascii", "us-ascii", "latin1", "windows-1252"])
+def test_labels_mean_what_browsers_take_them_for(label, tmp_path):
+    data = f"<meta charset={label}><p>Don\x92t pay \x8040 \x81 caf\xe9</p>".encode("latin-1")
+    document = read(tmp_path, "a.html", data)
+    assert document.text == "Don’t pay €40  café"
+    assert document.reading.encoding == "windows-1252" and document.reading.encoding_from == "declaration"
+
+
+def test_pictures_are_counted(tmp_path):
+    (left_out,) = read(tmp_path, "a.html", "<p>x<img src=a><img src=b>").reading.left_out
+    assert (left_out.what, left_out.count) == ("picture", 2)
+
+
+def test_books_are_read_as_html_with_their_empty_elements(tmp_path):
+    data = epub("<h1>One</h1><a id='x'/><dl><dt>Fare</dt><dd>4</dd></dl>", "<script src='x'/><p/>loose &amp; <i/>two")
+    assert read(tmp_path, "a.epub", data).text == "One\n\nFare\n4\n\nloose & two"
