@@ -27,6 +27,7 @@ from cli.commands import (
     read,
     refine,
     scale,
+    serve,
     t2l,
     train,
 )
@@ -101,6 +102,7 @@ _COMMANDS = {
         "combine": combine.combine,
         "scale": scale.scale,
         "export": export.export,
+        "serve": serve.serve,
         "push": push.push,
         "pull": pull.pull,
         "train": train.train,

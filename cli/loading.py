@@ -1,5 +1,6 @@
 """What several commands load the same way."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import output
@@ -87,24 +88,35 @@ def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **
     return model
 
 
-def scaled_weights(adapter: "Adapter", scale: float, base: "BaseModel") -> "LoraWeights":
-    """An adapter's weights times a factor, on the base model's device.
+def scaled_weights(adapters: "Sequence[Adapter]", scale: float, base: "BaseModel") -> "LoraWeights":
+    """The sum of adapters' updates times a factor, on the base model's device.
 
     Raises:
         InputError: the factor makes numbers of it that are not finite.
     """
     from shared.errors import InputError
+    from shared.lora.combine import add
 
-    weights = adapter.weights.scaled(scale)
+    weights = add([adapter.weights for adapter in adapters]).scaled(scale)
     if not weights.is_finite:
         raise InputError(f"the scale {scale:g} is too large for this adapter", "1 is the adapter as it is")
     return weights.to(base.device)
 
 
-def opening(adapter: "Adapter", system: str | None) -> list[dict[str, str]]:
-    """The first messages of a conversation: the user's system message, else the one the adapter was trained with."""
-    content = adapter.question_system if system is None else system
+def opening(adapters: "Sequence[Adapter]", system: str | None) -> list[dict[str, str]]:
+    """The first messages of a conversation: the user's system message, else the one an adapter was trained with."""
+    trained = next((a.question_system for a in adapters if a.question_system is not None), None)
+    content = trained if system is None else system
     return [] if content is None else [{"role": "system", "content": content}]
+
+
+def load_adapters(paths: "Sequence[str]") -> "list[Adapter]":
+    """Adapters of one base."""
+    adapters = [load_adapter(path) for path in paths]
+    from shared.lora.combine import check_bases
+
+    check_bases(adapters)
+    return adapters
 
 
 def load_adapter(path: str) -> "Adapter":

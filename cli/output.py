@@ -79,12 +79,31 @@ def drop_stdout() -> None:
 def result(text: str, data: Any = None, **more: Any) -> None:
     """Print ``text`` for people and pipes, or with ``--json`` ``data`` (a mapping or dataclass) and ``more``."""
     if is_json():
-        text = json.dumps({**plain(data), **more}, ensure_ascii=False, indent=2)
-        try:
-            text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-        except UnicodeEncodeError:  # JSON can say it in ASCII
-            text = json.dumps({**plain(data), **more}, indent=2)
+        text = _json({**plain(data), **more}, indent=2)
     write(text)
+
+
+def line(data: Any) -> None:
+    """Print one of many results, a JSON line."""
+    write(_json(data))
+
+
+def _json(data: Any, indent: int | None = None) -> str:
+    text = json.dumps(data, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:  # JSON can say it in ASCII
+        text = json.dumps(data, indent=indent)
+    return text
+
+
+def read_stdin() -> str:
+    """All of stdin: UTF-8, or else what the system's code page makes of it."""
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(sys.stdin.encoding or "latin-1", errors="replace")
 
 
 def plain(data: Any) -> Any:

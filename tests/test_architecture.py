@@ -81,7 +81,7 @@ def test_no_import_circles():
 
 
 # Each room of shared may use those before it.
-FLOORS = ("", "base", "lora", "export", "training", "hypernetwork", "importing")
+FLOORS = ("", "base", "lora", "export", "serving", "training", "hypernetwork", "importing")
 
 
 def test_the_rooms_of_shared_stand_on_those_below():

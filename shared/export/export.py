@@ -116,12 +116,14 @@ def export_adapter(adapter: Adapter, output: Path, options: ExportOptions, *, fo
 
 
 def base_gguf(base_model: str, given: str | None) -> Path | None:
-    """A base's GGUF file: the given one, or the embedded base's own; ``None`` if it is a name or there is none.
+    """A base's GGUF file: the given one, the base's own, or the embedded base's; ``None`` if it is a name or none.
 
     Raises:
         InputError: a file that does not exist.
     """
     if given is None:
+        if base_model.endswith(".gguf") and Path(base_model).is_file():
+            return Path(base_model)
         return embedded_file() if base_model == EMBEDDED_BASE else None
     if given.endswith(".gguf") and not Path(given).is_file():
         raise InputError(f"{given} does not exist", "give the base model's GGUF file with --gguf")

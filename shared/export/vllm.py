@@ -78,14 +78,38 @@ def check_vllm(path: Path, linear_modules: set[str]) -> int:
 
 
 def serve_command(
-    base: str, adapters: Mapping[str, str], rank: int, *, host: str | None = None, port: int | None = None
+    base: str,
+    adapters: Mapping[str, str],
+    rank: int,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    served_as: str | None = None,
 ) -> list[str]:
     """The command that serves a base with adapters, name -> directory or Hub id.
 
     Args:
         rank: the adapters' largest.
+        served_as: the base's name for clients, if it is not where it lies.
     """
-    where: list[Any] = [*(["--host", host] if host else []), *(["--port", port] if port else [])]
+    options: dict[str, Any] = {
+        "--served-model-name": served_as if served_as != base else None,
+        "--host": host,
+        "--port": port,
+        "--max-lora-rank": max_lora_rank([rank]),
+    }
+    given = [str(word) for name, value in options.items() if value is not None for word in (name, value)]
     modules = [f"{name}={path}" for name, path in adapters.items()]
-    command = ["vllm", "serve", base, *where, "--enable-lora", "--max-lora-rank", max_lora_rank([rank])]
-    return [*map(str, command), *(["--lora-modules", *modules] if modules else [])]
+    return ["vllm", "serve", base, "--enable-lora", *given, *(["--lora-modules", *modules] if modules else [])]
+
+
+def resolver_environment(folder: Path) -> dict[str, str]:
+    """What makes vLLM look an unknown model's name up in a folder of adapters, and load it at the first request.
+
+    https://docs.vllm.ai/en/latest/design/lora_resolver_plugins/
+    """
+    return {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true",
+        "VLLM_PLUGINS": "lora_filesystem_resolver",
+        "VLLM_LORA_RESOLVER_CACHE_DIR": str(folder.resolve()),
+    }

@@ -73,7 +73,7 @@ def test_modelfiles():
 @pytest.mark.parametrize(("rank", "allowed"), [(1, 1), (2, 8), (8, 8), (9, 16), (65, 128), (257, 320), (321, 512)])
 def test_the_smallest_rank_that_vllm_takes(rank, allowed):
     command = serve_command("base/model", {"brief": "dir/brief"}, rank, port=80)
-    assert command[:5] == ["vllm", "serve", "base/model", "--port", "80"]
+    assert command[:6] == ["vllm", "serve", "base/model", "--enable-lora", "--port", "80"]
     assert command[command.index("--max-lora-rank") + 1] == str(allowed) == str(max_lora_rank([1, rank]))
     assert command[-2:] == ["--lora-modules", "brief=dir/brief"]
 
