@@ -1,6 +1,7 @@
 """Numbers as a spreadsheet's number formats show them (ECMA-376 part 1, 18.8.30 and 18.8.31)."""
 
 import calendar
+import functools
 import re
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -82,6 +83,7 @@ def _shown(value: float, code: str, since_1904: bool) -> str:
     return sign + text if sign and re.search(r"[1-9]", text) else text
 
 
+@functools.lru_cache(1000)
 def _sections(code: str) -> list[list[Token]]:
     sections: list[list[Token]] = [[]]
     for match in _TOKEN.finditer(code):

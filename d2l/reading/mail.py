@@ -22,6 +22,9 @@ from shared.errors import InputError
 
 _HEADS = ("Subject", "From", "To", "Cc", "Date")
 _MAX_DEPTH = 5
+_TRANSFER_ENCODINGS = ("7bit", "8bit", "binary", "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
+# What a saved page brings for its looks.
+_LOOKS = re.compile(r"text/css|font/|(text|application)/(x-)?(javascript|font)")
 _DAMAGE = (
     InvalidBase64CharactersDefect,
     InvalidBase64LengthDefect,
@@ -78,6 +81,8 @@ class _Message:
             raise ValueError(str(part.defects))
         if any(isinstance(defect, CloseBoundaryNotFoundDefect) for defect in part.defects):
             self.reading.leave_out("end", "the message is cut off", count=1)
+        if str(part.get("Content-Transfer-Encoding", "7bit")).strip().lower() not in _TRANSFER_ENCODINGS:
+            raise ValueError("unknown transfer encoding")
         kind = part.get_content_type()
         if kind == "multipart/alternative":
             return self._alternative(list(part.iter_parts()))
@@ -85,7 +90,7 @@ class _Message:
             return [text for inner in part.iter_parts() for text in self._part(inner)]
         if kind in ("text/plain", "text/html") and not part.is_attachment() and not part.get_filename():
             return [self._body(part, kind)]
-        return self._attachment(part, kind)
+        return [] if _LOOKS.match(kind) else self._attachment(part, kind)
 
     def _alternative(self, parts: list[EmailMessage]) -> list[str]:
         """The plain form, unless it is a stub beside the other ones: "your program does not show HTML"."""

@@ -29,6 +29,8 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
         if not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
             raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
         data = re.sub(rb"(?<!\\)\\_", b"-", data)  # the hyphen that does not break, which kreuzberg takes for a _
+    if mime_type == "application/vnd.ms-excel":
+        reading.leave_out("number format", "numbers of this format are read as they are stored", count=1)
     if _ENTITY_XML.match(mime_type):
         data = _protect_entities(decode(data, name, reading)).encode()
     # Plain output: markdown output escapes characters and leaves out repeated headings and speaker notes. No cache: it

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
 
 _HYPHEN = re.compile(r"(?<=\w)(?:\x02|[\xad\u2010]\r?\n)(?=\w)")
+# Ligatures and the shapes of Arabic letters that fonts have as characters of their own: ﬁ is fi.
+_PRESENTATION = re.compile(r"[\ufb00-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
 _BROKEN = re.compile(r"[^\W_]+(?:\x02|[\xad\u2010]\r?\n)[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 # Words that keep their hyphen also where a line ends behind it.
@@ -66,7 +68,8 @@ def pdf_text(data: bytes, name: str, reading: Reading, ocr: str | None = None) -
         reading.count("pages by OCR", len(recognised))
         empty = [number for number in empty if number not in recognised]
     reading.leave_out("page", "without text: scanned or blank", *map(str, empty))
-    text = join_broken_words("\n\n".join(pages[number] for number in sorted(pages)))
+    text = "\n\n".join(pages[number] for number in sorted(pages))
+    text = join_broken_words(_PRESENTATION.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text))
     return text if structure.right_to_left else "\n".join(logical(line) for line in text.splitlines())
 
 

@@ -36,6 +36,8 @@ def xlsx_text(data: bytes, reading: Reading) -> str:
             reading.leave_out("sheet", "hidden", name)
         elif target.kind == "worksheet":
             rows = _rows(package, target.target, workbook, reading, name)
+            comments = package.related(target.target, "comments")
+            reading.leave_out("comment", "comments are not part of the text", count=len(comments))
             drawn = [drawing_text(package, part, reading) for part in package.related(target.target, "drawing")]
             body = "\n\n".join(filter(None, [rows, *drawn]))
             if body:

@@ -92,5 +92,17 @@ def test_damage_is_said(tmp_path):
         read(tmp_path, "a.eml", good.replace(b'boundary="' + boundary, b'boundary="x' + boundary))
     cut = read(tmp_path, "a.eml", good[: -len(boundary) - 8])
     assert [entry.what for entry in cut.reading.left_out] == ["end"]
-    with pytest.raises(InputError, match="is damaged"):
-        read(tmp_path, "a.eml", "no head at all")
+    for bad in ("no head at all", b"Subject: x\nContent-Transfer-Encoding: base63\n\nZm9yZXN0"):
+        with pytest.raises(InputError, match="is damaged"):
+            read(tmp_path, "a.eml", bad)
+
+
+def test_a_saved_page_has_no_looks(tmp_path):
+    page = EmailMessage()
+    page["Subject"] = "Saved"
+    page.set_content("<p>Shown", subtype="html")
+    page.add_related(b"p{color:red}", "text", "css")
+    page.add_related(b"x", "image", "png", filename="a.png")
+    document = read(tmp_path, "a.mht", page.as_bytes())
+    assert document.text == "Subject: Saved\n\nShown"
+    assert document.reading.left_out == [LeftOut("picture", "pictures are not read", 1, ("a.png",))]

@@ -109,6 +109,12 @@ def test_damaged_streams_and_a_missing_end_are_said(tmp_path):
             read(tmp_path, "a.pdf", bad)
 
 
+def test_ligatures_and_shaped_letters_are_letters(tmp_path):
+    page = [(20, 20, "The \ufb01rst o\ufb03ce"), (20, 40, "\ufee1\ufefc\ufeb3")]
+    text = read(tmp_path, "a.pdf", pdf(page, font=font())).text
+    assert text.startswith("The first office\n") and set(text.split("\n")[1]) == set("سلام")
+
+
 def test_notes_are_read_and_fields_and_attachments_named(tmp_path):
     from fpdf import FPDF
 

@@ -100,9 +100,9 @@ def check(name, share=1.0):
         @given(damage())
         def test(damage_):
             data = damage_(sample(name)[0])
-            started = time.monotonic()
+            started = time.process_time()
             text, rest = outcome(name, data)
-            assert time.monotonic() - started < 20
+            assert time.process_time() - started < 20
             TRIED[name, "tried"] += 1
             if text is not None:
                 TRIED[name, "read"] += 1
