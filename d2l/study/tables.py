@@ -29,16 +29,17 @@ def table_pairs(window: Window) -> list[QA]:
         row = _aligned(window.header, window.row)
         if row is None:
             return []
-        label, cells = row
+        kind, label, cells = row
         asked = [_asked(name, label, value, place) for name, value in cells]
-        # Every column in one wording before any in the other.
-        return [pairs[(number + turn) % len(pairs)] for turn in (0, 1) for number, pairs in enumerate(asked)]
+        # Every column in one wording before any in the other; then which row it was.
+        pairs = [found[(number + turn) % len(found)] for turn in (0, 1) for number, found in enumerate(asked)]
+        return pairs + [_which(kind, label, name, value, place) for name, value in cells]
+    # The first line of a record, "Product: jam", is what the others are about. Without one a colon may mean anything.
+    subject = _RECORD.match(place[0]) if place else None
     records = [_RECORD.match(line) for line in window.text.split("\n")]
-    if not all(records) or not place:
+    if subject is None or not all(records):
         return []
-    # The first line of a record, "Product: jam", is what the others are about.
-    subject = _RECORD.match(place[0])
-    label, place = (subject["value"], place[1:]) if subject else ("", place)
+    label, place = subject["value"], place[1:]
     return [pair for line in records for pair in _asked(line["name"].strip(), label, line["value"].strip(), place)]
 
 
@@ -51,21 +52,38 @@ def _places(window: Window) -> list[str]:
 
 
 def _asked(column: str, label: str, value: str, places: list[str]) -> list[QA]:
-    name = column if column[:2].isupper() else column[:1].lower() + column[1:]
+    """Two wordings for a cell, or for a line of a record."""
+    topic, when, where = _topic(column, places)
     of = f" of {label}" if label else ""
-    where = f"in the {places[1]}" if len(places) > 1 else f"in {places[0]}" if places else ""
-    topic, when = name, ""
-    if len(places) > 1 and label and re.fullmatch(r"[A-Za-z]+[^s]s", places[0]):
-        # Under "Prices" the columns "Last week" and "This week" hold prices.
-        topic, when = places[0][:-1].lower(), f", {name}"
-    first = f"What is the {topic}{of}{f' {where}' if where else ''}{when}?"
-    second = ", ".join(filter(None, (where[:1].upper() + where[1:], when[2:])))
+    first = f"What is the {topic}{of}{where and f' {where}'}{when and f', {when}'}?"
+    second = ", ".join(filter(None, (where[:1].upper() + where[1:], when)))
     second = f"{second}: what is the {topic}{of}?" if second else f"The {topic}{of}: what is it?"
     return [QA(question, (value,), KIND) for question in (first, second)]
 
 
-def _aligned(header: str, row: str) -> tuple[str, list[tuple[str, str]]] | None:
-    """A row's label, and the names and values of its other cells; ``None`` where they cannot be told apart."""
+def _which(kind: str, label: str, column: str, value: str, places: list[str]) -> QA:
+    """The question for the row that has a value."""
+    topic, when, where = _topic(column, places)
+    behind = ", ".join(filter(None, (f"{value}{where and f' {where}'}", when)))
+    return QA(f"Which {_lower(kind)} has the {topic} {behind}?", (label,), KIND)
+
+
+def _topic(column: str, places: list[str]) -> tuple[str, str, str]:
+    """What a column holds, when, and where: under "Prices" the columns "Last week" and "This week" hold prices."""
+    where = f"in the {places[1]}" if len(places) > 1 else f"in {places[0]}" if places else ""
+    if len(places) > 1 and re.fullmatch(r"[A-Za-z]+[^s]s", places[0]):
+        return places[0][:-1].lower(), _lower(column), where
+    return _lower(column), "", where
+
+
+def _lower(name: str) -> str:
+    """A column's name inside a sentence; abbreviations stay as they are."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
+def _aligned(header: str, row: str) -> tuple[str, str, list[tuple[str, str]]] | None:
+    """The label column's name, a row's label, and the names and values of its other cells; ``None`` where they cannot
+    be told apart."""
     for mark in ("|", "\t"):
         if mark in row:
             cells = [cell.strip() for cell in row.strip().strip(mark).split(mark)]
@@ -87,8 +105,8 @@ def _aligned(header: str, row: str) -> tuple[str, list[tuple[str, str]]] | None:
     return None
 
 
-def _cells(names: list[str], cells: list[str]) -> tuple[str, list[tuple[str, str]]] | None:
-    if len(names) != len(cells) or len(cells) < 2 or not cells[0]:
+def _cells(names: list[str], cells: list[str]) -> tuple[str, str, list[tuple[str, str]]] | None:
+    if len(names) != len(cells) or len(cells) < 2 or not cells[0] or not names[0]:
         return None
     known = [(n, c) for n, c in zip(names[1:], cells[1:], strict=True) if n and c and len(c) <= _MAX_CELL and c != "-"]
-    return cells[0], known
+    return names[0], cells[0], known

@@ -32,7 +32,8 @@ def test_cells_of_a_pdf_s_table_are_asked_for_with_their_headings():
     assert found["What is the price of whole milk in the Southwest region, last week?"] == "$3.49"
     assert found["What is the shelf life of Greek yogurt in the Southwest region?"] == "24 days"
     assert found["What is the storage of potato salad in the Southwest region?"] == "open cooler"
-    assert len(found) == 16
+    assert found["Which product has the price $3.29 in the Southwest region, this week?"] == "whole milk"
+    assert len(found) == 23  # the storage that two products share is asked for once
 
 
 @pytest.mark.parametrize("mark", [" | ", "\t"])
@@ -75,5 +76,5 @@ def test_prose_is_left_to_the_writer_and_rows_are_not():
             return [[] for _ in windows]
 
     writer = Writer()
-    pairs = write_pairs(writer, PRICES, 8, 2)
-    assert len(pairs) == 16 and not any("$" in text for text in writer.read) and len(writer.read) >= 2
+    write_pairs(writer, PRICES, 8, 2)
+    assert not any("$" in text for text in writer.read) and len(writer.read) >= 2
