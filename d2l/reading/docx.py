@@ -42,8 +42,10 @@ def docx_text(data: bytes, reading: Reading, extract: Callable[..., tuple[str, R
             notes.append(_Document(package, part, reading, extract, document).note_texts(kind, package.xml(part)))
     for part in package.related(main, "comments"):
         reading.leave_out("comment", "comments are not part of the text", count=len(package.xml(part)))
-    pictures = sum(relation.kind == "image" for relation in package.relations(main).values())
-    reading.leave_out("picture", "pictures are not read", count=pictures)
+    kinds = [relation.kind for relation in package.relations(main).values()]
+    reading.leave_out("picture", "pictures are not read", count=kinds.count("image"))
+    objects = kinds.count("oleObject") + kinds.count("package")
+    reading.leave_out("object", "embedded objects are not read", count=objects)
     return "\n\n".join(filter(None, [*around["header"], body, *notes, *around["footer"]]))
 
 

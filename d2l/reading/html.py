@@ -109,6 +109,8 @@ class _Frame:
         self.block(1)
 
     def text(self) -> str:
+        if self.cells:  # of no row
+            self.row()
         return "".join(self.parts).strip(" \n")
 
 
@@ -123,6 +125,7 @@ class _Writer:
         self.outer: list[_Frame] = []
         self.lists: list[tuple[int, int, str] | None] = []
         self.kept = 0  # depth in elements that keep their blanks
+        self.raised = 0
         self.pictures = 0
 
     def enter(self, node: Any) -> bool:
@@ -133,7 +136,7 @@ class _Writer:
             if self.kept:
                 self.frame.put(text)
             else:
-                self.frame.flow(superscript(text) if node.parent is not None and node.parent.tag == "sup" else text)
+                self.frame.flow(superscript(text) if self.raised else text)
             return False
         if tag.startswith("-") or tag in _SKIPPED:
             return tag == "-document"
@@ -169,10 +172,12 @@ class _Writer:
             self.outer.append(self.frame)
             self.frame = _Frame()
         self.kept += tag in _KEEPS_BLANKS
+        self.raised += tag == "sup"
 
     def leave(self, node: Any) -> None:
         tag = node.tag
         self.kept -= tag in _KEEPS_BLANKS
+        self.raised -= tag == "sup"
         if tag == "q":
             self.frame.blank = False
             self.frame.put("”")

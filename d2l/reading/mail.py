@@ -94,13 +94,16 @@ class _Message:
 
     def _alternative(self, parts: list[EmailMessage]) -> list[str]:
         """The plain form, unless it is a stub beside the other ones: "your program does not show HTML"."""
-        texts = [self._part(part) for part in parts]
-        lengths = [sum(map(len, text)) for text in texts]
-        fullest = max(range(len(parts)), key=lengths.__getitem__, default=None)
-        if fullest is None:
-            return []
-        plain = next((i for i, part in enumerate(parts) if part.get_content_type() == "text/plain"), fullest)
-        return texts[plain if 2 * lengths[plain] >= lengths[fullest] else fullest]
+        shown = [p for p in parts if p.is_multipart() or p.get_content_type() in ("text/plain", "text/html")]
+        texts: list[list[str]] = []
+        for part in shown or parts[-1:]:  # an invitation to a meeting comes as text and as data for calendars
+            attached = self.reading.parts.get("attachments", 0)
+            texts.append(self._part(part))
+            if self.reading.parts.get("attachments", 0) > attached:
+                return texts[-1]
+        fullest = max(texts, key=lambda text: sum(map(len, text)), default=[])
+        plain = next((t for t, p in zip(texts, shown, strict=False) if p.get_content_type() == "text/plain"), fullest)
+        return plain if 2 * sum(map(len, plain)) >= sum(map(len, fullest)) else fullest
 
     def _body(self, part: EmailMessage, kind: str) -> str:
         data = part.get_payload(decode=True) or b""

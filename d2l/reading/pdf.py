@@ -138,9 +138,8 @@ def inspect(data: bytes, name: str) -> Structure:
         stream = zlib.decompressobj()
         try:
             chunk = stream.decompress(memoryview(data)[match.end() : match.end() + _MAX_STREAM], 1 << 20)
-            parts += (
-                [chunk] if b"/ObjStm" in match[0] or b"/ObjStm" in data[match.start() - 200 : match.start()] else []
-            )
+            if b"/ObjStm" in data[max(0, match.start() - 200) : match.end()]:
+                parts.append(chunk)
             while chunk and not stream.eof:
                 chunk = stream.decompress(stream.unconsumed_tail, 1 << 20)
         except zlib.error:

@@ -52,8 +52,8 @@ class Reading:
         """Add parts that were not read; those of the same kind and reason become one entry."""
         count = len(names) if count is None else count
         if count:
-            same = next((old for old in self.left_out if (old.what, old.why) == (what, why)), LeftOut(what, why, 0))
             why, names = _printable(why), tuple(map(_printable, names))
+            same = next((old for old in self.left_out if (old.what, old.why) == (what, why)), LeftOut(what, why, 0))
             kept = [old for old in self.left_out if old is not same]
             self.left_out = [*kept, LeftOut(what, why, same.count + count, (*same.names, *names))]
 

@@ -22,6 +22,8 @@ from tests.d2l.reading.make import epub, read
         ("<pre>keep   this\n  indented</pre>", "keep   this\n  indented"),
         ("<b>bo</b>ld and <i>it</i>, man&shy;ual, 10<sup>2</sup> m, 1<sup>st</sup>", "bold and it, manual, 10² m, 1st"),
         ("Don&#146;t &amp; &lt;b&gt;&nbsp;x", "Don’t & <b>\xa0x"),
+        ("metres<sup><a href=#n>1</a></sup>", "metres¹"),
+        ("<svg><td>drawn</td></svg>", "drawn"),
         ("<q>hey</q> you", "“hey” you"),
         ("<details><summary>More</summary>hidden until opened</details>", "More\nhidden until opened"),
         (

@@ -97,6 +97,24 @@ def test_damage_is_said(tmp_path):
             read(tmp_path, "a.eml", bad)
 
 
+def test_attachments_in_one_form_of_the_body_are_not_lost_and_invitations_are_no_body(tmp_path):
+    apple = EmailMessage()
+    apple["Subject"] = "x"
+    apple.set_content("The plain form.")
+    rich = EmailMessage()
+    rich.set_content("<p>The rich form.", subtype="html")
+    rich.add_attachment(b"attached", maintype="text", subtype="plain", filename="a.txt")
+    apple.make_alternative()
+    apple.attach(rich)
+    text = read(tmp_path, "a.eml", apple.as_bytes()).text
+    assert text == "Subject: x\n\nThe rich form.\n\na.txt:\n\nattached"
+    invitation = EmailMessage()
+    invitation["Subject"] = "x"
+    invitation.set_content("Meet at six.")
+    invitation.add_alternative("BEGIN:VCALENDAR\n" * 20, subtype="calendar")
+    assert read(tmp_path, "a.eml", invitation.as_bytes()).text == "Subject: x\n\nMeet at six."
+
+
 def test_a_saved_page_has_no_looks(tmp_path):
     page = EmailMessage()
     page["Subject"] = "Saved"
