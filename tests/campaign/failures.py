@@ -47,7 +47,7 @@ def two_processes(world: World, address: str, environment: Callable[[Path], None
     """Two runs that write the same output at the same time: one of them wins, or both do with ``--force``."""
     tally = Tally("two processes")
     for number in range(rounds):
-        command = commands(world, address)[(0, 1, 2, 5)[number % 4]]
+        command = commands(world, address)[number % 4]
         force, folder = number % 8 >= 4, world.root / f"two-{number}"
 
         def check(command=command, force: bool = force, folder: Path = folder) -> bool:
@@ -84,7 +84,7 @@ def _together(arguments: list[object]) -> list[int]:
 def read_only_home(world: World, address: str, environment: Callable[[Path], None]) -> Tally:
     """HYPERLORA_HOME cannot be written, from one step on: the run gives what it always gives."""
     tally = Tally("read-only home")
-    command = commands(world, address)[0]
+    command = next(command for command in commands(world, address) if command.name == "d2l")
     for at in range(40):
         for code in (errno.EROFS, errno.ENOSPC, errno.EACCES):
             folder = world.root / f"home-{at}-{code}"

@@ -40,14 +40,14 @@ def commands(world: World, hub: str) -> list[Command]:
         return lambda out: ["train", world.configs[kind], "-o", out, *base, *options]
 
     return [
+        Command("hypernet import", lambda out: ["hypernet", "import", world.published, "-o", out, "-q"]),
+        Command("pull", lambda out: ["pull", "ann/a", "-o", out, "-q"]),
         Command(
             "d2l", lambda out: ["d2l", world.document, "-o", out, "--hypernet", d2l, "--no-study", *base, *options]
         ),
         Command("t2l --batch", lambda out: ["t2l", "--batch", world.requests, "-o", out, "--hypernet", t2l, "-q"]),
-        Command("hypernet import", lambda out: ["hypernet", "import", world.published, "-o", out, "-q"]),
         Command("train d2l", trained("d2l"), resumes=True),
         Command("train t2l", trained("t2l"), resumes=True),
-        Command("pull", lambda out: ["pull", "ann/a", "-o", out, "-q"]),
     ]
 
 
