@@ -153,7 +153,7 @@ def _lock(path: Path) -> int | None:
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
     with contextlib.suppress(OSError):  # a file system without locks: nobody can take it for a left-over either
         fcntl.flock(descriptor, fcntl.LOCK_EX)
