@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import kreuzberg  # noqa: F401
@@ -17,7 +18,7 @@ import t2l.generate  # noqa: F401
 from tests.campaign.failures import hostile_hub, hub, killed_pushes, read_only_home, two_processes
 from tests.campaign.harness import Tally, fuzz
 from tests.campaign.inputs import KINDS
-from tests.campaign.kills import disturb_all, environment_of
+from tests.campaign.kills import commands, disturb, environment_of
 from tests.campaign.world import World, make_world
 
 # No input may take more memory than this beside what is loaded anyway.
@@ -38,10 +39,13 @@ def run(world: World, only: str, share: float, seed: int) -> Iterator[Tally]:
 
     with hub(world) as address, environment_of(address) as environment:
         groups: dict[str, Callable[[], Iterable[Tally]]] = {
-            "kills": lambda: disturb_all(world, address, environment, share=share),
-            "killed pushes": lambda: [killed_pushes(world, address, environment, times(24))],
-            "two processes": lambda: [two_processes(world, address, environment, times(48))],
-            "read-only home": lambda: [read_only_home(world, address, environment)],
+            **{
+                f"kills: {command.name}": partial(disturb, command, world, environment, share)
+                for command in commands(world)
+            },
+            "kills: push": lambda: [killed_pushes(world, environment, times(24))],
+            "two processes": lambda: [two_processes(world, environment, times(48))],
+            "read-only home": lambda: [read_only_home(world, environment)],
             "hostile hub": lambda: [hostile_hub(world, environment, times(300), seed)],
         }
         for name, group in groups.items():

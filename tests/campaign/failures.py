@@ -43,11 +43,11 @@ def hub(world: World, **wrong: object) -> Iterator[str]:
         os.waitpid(child, 0)
 
 
-def two_processes(world: World, address: str, environment: Callable[[Path], None], rounds: int) -> Tally:
+def two_processes(world: World, environment: Callable[[Path], None], rounds: int) -> Tally:
     """Two runs that write the same output at the same time: one of them wins, or both do with ``--force``."""
     tally = Tally("two processes")
     for number in range(rounds):
-        command = commands(world, address)[number % 4]
+        command = commands(world)[number % 4]
         force, folder = number % 8 >= 4, world.root / f"two-{number}"
 
         def check(command=command, force: bool = force, folder: Path = folder) -> bool:
@@ -81,10 +81,10 @@ def _together(arguments: list[object]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def read_only_home(world: World, address: str, environment: Callable[[Path], None]) -> Tally:
+def read_only_home(world: World, environment: Callable[[Path], None]) -> Tally:
     """HYPERLORA_HOME cannot be written, from one step on: the run gives what it always gives."""
     tally = Tally("read-only home")
-    command = next(command for command in commands(world, address) if command.name == "d2l")
+    command = next(command for command in commands(world) if command.name == "d2l")
     for at in range(40):
         for code in (errno.EROFS, errno.ENOSPC, errno.EACCES):
             folder = world.root / f"home-{at}-{code}"
@@ -179,7 +179,7 @@ def _check(code: int, errors: str, verb: str, wrong: dict, world: World, folder:
         raise Wrong("pulled other bytes than were published")
 
 
-def killed_pushes(world: World, address: str, environment: Callable[[Path], None], rounds: int) -> Tally:
+def killed_pushes(world: World, environment: Callable[[Path], None], rounds: int) -> Tally:
     """A push that is killed before one of its requests: the repository holds the whole adapter, or nothing of it."""
     tally = Tally("kill: push")
     for number in range(rounds):

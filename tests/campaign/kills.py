@@ -30,7 +30,7 @@ class Command:
     resumes: bool = False
 
 
-def commands(world: World, hub: str) -> list[Command]:
+def commands(world: World) -> list[Command]:
     """Every command that writes."""
     d2l, t2l = world.networks["d2l"], world.networks["t2l"]
     options = ["--dtype", "float32", "--device", "cpu", "-q"]
@@ -154,18 +154,16 @@ def _check_log(log: Path) -> None:
         raise Wrong(f"the log has steps {steps}")
 
 
-def disturb_all(world: World, hub: str, environment: Callable[[Path], None], *, share: float = 1.0) -> Iterator[Tally]:
-    """For every command: kills, SIGTERM, and full disks at its steps, with and without an old output."""
-    for command in commands(world, hub):
-        root = world.root / "kills" / command.name.replace(" ", "-")
-        rehearsal = Rehearsal(command, root, environment)
-        tallies = Tally(f"kill: {command.name}"), Tally(f"SIGTERM: {command.name}"), Tally(f"full disk: {command.name}")
-        for tally, what in zip(tallies, ("kill", "signal", errno.ENOSPC), strict=True):
-            stride = round((1 if what == "kill" else 4) / share)
-            for force in (False, True) if not command.resumes else (False,):
-                _at_every_step(tally, rehearsal, what, force, stride)
-        shutil.rmtree(root, ignore_errors=True)
-        yield from tallies
+def disturb(command: Command, world: World, environment: Callable[[Path], None], share: float) -> Iterator[Tally]:
+    """Kills, SIGTERM, and full disks at the steps of a command, with and without an old output."""
+    root = world.root / "kills" / command.name.replace(" ", "-")
+    rehearsal = Rehearsal(command, root, environment)
+    for word, what, stride in (("kill", "kill", 1), ("SIGTERM", "signal", 4), ("full disk", errno.ENOSPC, 4)):
+        tally = Tally(f"{word}: {command.name}")
+        for force in (False, True) if not command.resumes else (False,):
+            _at_every_step(tally, rehearsal, what, force, round(stride / share))
+        yield tally
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _at_every_step(tally: Tally, rehearsal: Rehearsal, what: str | int, force: bool, stride: int) -> None:
