@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import typer
 
 from cli import output
 from cli.process import Ended, unwinding
-from shared.errors import HyperLoraError
+from shared.errors import HyperLoraError, one_line
 from shared.hub_token import masked
 
 
@@ -22,9 +21,9 @@ def fail(message: str, hint: str, code: int) -> None:
     Raises:
         typer.Exit: always.
     """
-    output.say(f"error: {_one_line(message)}", style="red")
+    output.say(f"error: {one_line(masked(message))}", style="red")
     if hint:
-        output.say(f"hint: {_one_line(hint)}")
+        output.say(f"hint: {one_line(masked(hint))}")
     raise typer.Exit(code)
 
 
@@ -73,9 +72,3 @@ def _explanation(error: Exception) -> tuple[str, str, int]:
             return message, "check the path, its permissions and the disk's free space", 1
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}", "HYPERLORA_DEBUG=1 shows the traceback", 1
-
-
-def _one_line(text: str) -> str:
-    """Without tokens, line ends, and whatever else a terminal would not print."""
-    text = re.sub(r"\s*[\r\n]\s*", " ", masked(text).strip())
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "?" for c in text)

@@ -1,5 +1,17 @@
 """The only exceptions a user meets: one line that says what is wrong, one that says what to do next."""
 
+import re
+
+MAX_LENGTH = 1000
+
+
+def one_line(text: str) -> str:
+    """A text without line ends and other control characters, cut where it is longer than anybody reads."""
+    text = re.sub(r"\s*[\r\n]\s*", " ", text.strip())
+    # Names of files that are not UTF-8 stay what they are.
+    text = "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else "?" for c in text)
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."
+
 
 class HyperLoraError(Exception):
     """A failure at run time.
@@ -12,9 +24,8 @@ class HyperLoraError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = one_line(message), one_line(hint)
+        super().__init__(self.message)
 
 
 class InputError(HyperLoraError):

@@ -54,12 +54,7 @@ def explained(repo_id: str, *, revision: str | None = None, user: str | None = N
         raise
     except Exception as error:  # of huggingface_hub, its HTTP library, hf_xet, or the disk
         explanation = _explain_chain(error, repo_id, revision, user)
-        raise type(explanation)(_one_line(explanation.message), _one_line(explanation.hint)) from error
-
-
-def _one_line(text: str) -> str:
-    """What a server says must neither show a token nor move the cursor."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(masked(text).split()))[:400]
+        raise type(explanation)(masked(explanation.message), masked(explanation.hint)) from error
 
 
 def _explain_chain(error: BaseException, repo_id: str, revision: str | None, user: str | None) -> HyperLoraError:

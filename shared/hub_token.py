@@ -1,8 +1,10 @@
 """Tokens of the Hub: cleaned before they are used, and masked in every message."""
 
+import contextlib
 import os
 import re
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 from shared.errors import InputError
@@ -44,9 +46,11 @@ def masked(text: str) -> str:
     """A message without tokens and without passwords in addresses."""
     secrets = {*_used, *(os.environ.get(name, "") for name in _VARIABLES)}
     if "huggingface_hub" in sys.modules:
-        from huggingface_hub import get_token
+        from huggingface_hub import constants
 
-        secrets.add(get_token() or "")
+        # Not get_token, which may go to the network to renew what it finds.
+        with contextlib.suppress(OSError, ValueError):
+            secrets.add(Path(constants.HF_TOKEN_PATH).read_text(encoding="utf-8"))
     secrets |= {_clean(secret) for secret in secrets}
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _MIN_LENGTH:

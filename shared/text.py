@@ -18,9 +18,13 @@ def check_text(value: Any, what: str) -> None:
     Raises:
         InputError: there is one.
     """
-    waiting = [value]
+    waiting, seen = [value], set()
     while waiting:
         item = waiting.pop()
+        if isinstance(item, (dict, list, tuple)):
+            if id(item) in seen:  # a YAML file can make a list hold itself, or another one a billion times
+                continue
+            seen.add(id(item))
         if isinstance(item, str):
             if _SURROGATE.search(item):
                 raise InputError(f"{what} holds half a character (a lone surrogate)", "write it as UTF-8 text")

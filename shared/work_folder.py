@@ -9,8 +9,8 @@ import ctypes
 import errno
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ except ImportError:  # Windows: work folders stay where their process was killed
     fcntl = None  # type: ignore[assignment]
 
 PREFIX = ".hyperlora-work-"
-_NAME = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+_NAME = re.compile(re.escape(PREFIX) + r"[0-9a-f]{16}")
 # In a work folder: what is being made, what it replaces, and the name of that.
 NEW, OLD, TARGET = "new", "old", "target"
 
@@ -39,18 +39,24 @@ def work_folder(parent: Path) -> Iterator[Path]:
     """
     if not is_inside_work(parent):
         remove_left_overs(parent)
-    while True:
-        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        descriptor = _lock(path)
-        if path.is_dir():  # else somebody took it for a left-over before it was locked
-            break
-        _close(descriptor)
+    path, descriptor = parent / f"{PREFIX}{secrets.token_hex(8)}", None
     try:
+        while descriptor is None:
+            path.mkdir(mode=0o700, exist_ok=True)
+            descriptor = _lock(path)
+            if fcntl is None:
+                break
+            if not path.is_dir():  # somebody took it for a left-over before it was locked
+                descriptor = _close(descriptor)
         yield path
     finally:
-        (path / TARGET).unlink(missing_ok=True)  # first: without it, nothing that is half removed is ever put back
-        shutil.rmtree(path, ignore_errors=True)
-        _close(descriptor)
+        try:
+            _remove(path)
+        except BaseException:  # a signal meanwhile
+            _remove(path)
+            raise
+        finally:
+            _close(descriptor)
 
 
 def remove_left_overs(parent: Path) -> None:
@@ -147,11 +153,17 @@ def _lock(path: Path) -> int | None:
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
     with contextlib.suppress(OSError):  # a file system without locks: nobody can take it for a left-over either
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
+
+
+def _remove(work: Path) -> None:
+    with contextlib.suppress(OSError):
+        (work / TARGET).unlink(missing_ok=True)  # first: without it, nothing that is half removed is ever put back
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _close(descriptor: int | None) -> None:

@@ -84,12 +84,16 @@ def _changed(described: Mapping[str, Any], facts: Mapping[str, Any], prefix: str
 
 
 def open_log(path: Path, step: int) -> TextIO:
-    """The log of metrics, without what a run that was killed logged after the last state that it saved."""
+    """The log of metrics, without what a run that was killed logged after the last state that it saved.
+
+    Args:
+        step: of that state, 0 without one.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except FileNotFoundError:
         lines = []
-    kept = [line for line in lines if line.endswith("\n") and (not step or _logged_step(line) <= step)]
+    kept = [line for line in lines if line.endswith("\n") and _logged_step(line) <= step]
     if kept != lines:
         with whole_file(path) as new:
             new.write_text("".join(kept), encoding="utf-8")
