@@ -87,3 +87,49 @@ def task_differences(differences: Mapping[str, Mapping[str, float]], path: Path,
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=150, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def adapter_picture(norms: Mapping[str, float], chunks: Sequence[tuple[int, int, int]], path: Path, title: str) -> None:
+    """Norms of the update by module (rows) and layer, and below, where it was asked, what each chunk gives back.
+
+    Args:
+        norms: by the layer's full name.
+        chunks: number, questions answered, questions asked.
+    """
+    import re
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    places = {}
+    for name, norm in norms.items():
+        numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
+        places[name.rpartition(".")[2], int(numbers[-1]) if numbers else 0] = norm
+    modules, layers = sorted({m for m, _ in places}), sorted({n for _, n in places})
+    grid = [[places.get((module, layer), float("nan")) for layer in layers] for module in modules]
+    figure, axes = pyplot.subplots(
+        1 + bool(chunks),
+        1,
+        figsize=(2 + 0.28 * max(len(layers), len(chunks), 16), 2 + 0.4 * len(modules) + 3 * bool(chunks)),
+        squeeze=False,
+        layout="constrained",
+    )
+    image = axes[0][0].imshow(grid, aspect="auto", cmap="viridis", vmin=0)
+    axes[0][0].set_yticks(range(len(modules)), modules)
+    axes[0][0].set_xticks(range(len(layers)), [str(layer) for layer in layers], fontsize=7)
+    axes[0][0].set_xlabel("layer")
+    figure.colorbar(image, ax=axes[0][0], label="norm of delta W")
+    if chunks:
+        axis = axes[1][0]
+        numbers = [number for number, _, _ in chunks]
+        axis.bar(numbers, [asked for _, _, asked in chunks], color="#d9d9d9", label="asked")
+        axis.bar(numbers, [answered for _, answered, _ in chunks], color="#3b7a57", label="answered")
+        axis.set_xlabel("chunk of the document")
+        axis.set_ylabel("questions")
+        axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.legend(fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)

@@ -148,10 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if not self._is_local():
             return
-        length = int(self.headers.get("Content-Length") or 0)
-        if not 0 < length <= MAX_BODY:
+        length = self.headers.get("Content-Length") or ""
+        if not (length.isascii() and length.isdigit() and 0 < int(length[:12]) <= MAX_BODY):
+            self.close_connection = True
             return self._refuse(400, "the request needs a JSON body", "invalid_request")
-        body = self.rfile.read(length)
+        body = self.rfile.read(int(length))
         if self.path not in PATHS:
             return self._refuse(404, f"no {self.path} here", "not_found")
         # Web pages can post anything but this without asking first, and are not answered when they ask.
@@ -161,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             request = json.loads(body)
             name = request["model"]
         except (ValueError, KeyError, TypeError, RecursionError):
+            request, name = None, None
+        if not isinstance(name, str):
             return self._refuse(400, "the request must be JSON with a model", "invalid_request")
         with self.pool.generation() as chosen:
             numbers = {adapter.name: number for number, adapter in enumerate(chosen.adapters)}

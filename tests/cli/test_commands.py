@@ -245,3 +245,24 @@ def test_the_written_dtype_is_an_option_of_its_own(hyperlora, d2l_hypernet, t2l_
         assert plain["bytes"] == sizes["bfloat16"]
         wrong = hyperlora(*command, "-o", "wrong", "--save-dtype", "auto")
         assert wrong.exit_code == 2 and "unknown dtype" in wrong.stderr
+
+
+def test_inspect_draws_norms_and_chunks(hyperlora, adapter, d2l_hypernet, document, tmp_path, monkeypatch):
+    import d2l.study.document
+    from d2l.questions import QA
+
+    pairs = [QA("When does the ferry leave?", ("six",)), QA("What does it carry?", ("salted herring",))]
+    monkeypatch.setattr(d2l.study.document, "document_pairs", lambda *_args, **_options: pairs)
+    done = hyperlora("inspect", adapter, "--plot", "norms.png")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "norms.png").read_bytes().startswith(b"\x89PNG")
+    asked = ["inspect", adapter, "--context", document, "--hypernet", d2l_hypernet, "--dtype", "float32"]
+    done = hyperlora(*asked, "--plot", "both.png")
+    assert done.exit_code == 0 and "questions answered by chunk" in done.stdout, done.stderr
+    assert (tmp_path / "both.png").stat().st_size > (tmp_path / "norms.png").stat().st_size
+    report = json.loads(hyperlora(*asked, "--json").stdout)
+    assert sum(chunk["questions"] for chunk in report["chunks_remembered"]) == 2
+    monkeypatch.setattr(d2l.study.document, "document_pairs", lambda *_args, **_options: [])
+    assert "no questions on this document" in hyperlora(*asked).stderr
+    wrong = hyperlora("inspect", adapter, "--plot", "norms.txt")
+    assert wrong.exit_code == 2 and "must end in" in wrong.stderr

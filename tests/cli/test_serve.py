@@ -129,7 +129,8 @@ def test_what_is_no_request_of_an_openai_client_is_refused(process):
     assert httpx.get(f"{url}/health").json() == {"status": "ok"}
     assert httpx.get(f"{url}/v1/models", headers={"Host": "evil.example:80"}).status_code == 403
     assert httpx.post(f"{url}/v1/chat/completions", content=json.dumps(ask)).status_code == 415
-    assert httpx.post(f"{url}/v1/chat/completions", json=[1]).status_code == 400
+    for strange in ([1], {"model": {}}, {"model": ["one"]}, {"messages": []}):
+        assert httpx.post(f"{url}/v1/chat/completions", json=strange).status_code == 400
     assert httpx.post(f"{url}/lora-adapters", json=[]).status_code == 404
     assert httpx.get(f"{url}/props").status_code == 404
     bad = httpx.post(f"{url}/v1/chat/completions", json=ask | {"messages": "no list"})
