@@ -87,10 +87,8 @@ def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Calla
 
 
 class HubServer:
-    """The server and its state.
-
-    ``failures`` maps a part of a path to the error status that such requests get, ``cuts`` to numbers of bytes behind
-    which the connection breaks: the first of the first such transfer, the last of all that are left.
+    """The server and its state. ``failures`` maps a part of a path to the error status that such requests get, ``cuts``
+    to numbers of bytes behind which the connection breaks: of each such transfer in turn, the last of all that are left.
     """
 
     write_token, read_token = "hf_write", "hf_read"
@@ -260,9 +258,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {"X-Error-Message": str(error)} | ({"X-Error-Code": error.code} if error.code else {})
         start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if start and status == 200:
-            whole, status = len(data), 206
-            data = data[int(start[1]) :]
-            headers |= {"Content-Range": f"bytes {start[1]}-{whole - 1}/{whole}"}
+            headers |= {"Content-Range": f"bytes {start[1]}-{len(data) - 1}/{len(data)}"}
+            status, data = 206, data[int(start[1]) :]
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
