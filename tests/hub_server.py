@@ -88,7 +88,7 @@ def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Calla
 
 class HubServer:
     """The server and its state. ``failures`` maps a part of a path to the error status that such requests get, ``cuts``
-    to numbers of bytes behind which the connection breaks: of each such transfer in turn, the last of all that are left.
+    to numbers of bytes behind which the connection breaks: of each such transfer in turn, the last one of all others.
     """
 
     write_token, read_token = "hf_write", "hf_read"
