@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cli import output
 from cli.hypernets import find_or_install
 from cli.progress import spinner
+from shared.hypernetwork.published import UNTRAINED
 
 if TYPE_CHECKING:
     from d2l.model import D2LModel
@@ -65,9 +66,6 @@ def base_of(adapter: "Adapter", base: str | None) -> str:
     return name
 
 
-UNTRAINED = "training-free"
-
-
 def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **options) -> "D2LModel":
     """A document hypernetwork on its base model; for a base that the shipped one is not made for, one without training.
 
@@ -76,15 +74,12 @@ def load_d2l(hypernet: str | None, base: str | None, device: str, dtype: str, **
     """
     entry = None if hypernet == UNTRAINED else find_or_install(hypernet, "d2l")
     loaded = load_base(base or (entry and entry.base_model), device, dtype, **options)
-    from d2l.model import D2LModel
-    from d2l.untrained import load_untrained
-    from shared.base.model import BaseModelSpec
+    with spinner("loading the hypernetwork"):
+        from d2l.untrained import load_model
 
-    if entry is not None and (hypernet or BaseModelSpec.from_dict(entry.config["base"]).fits(loaded.spec)):
-        return D2LModel.from_pretrained(entry.path, loaded, entry.name)
-    with spinner("calibrating"):
-        model = load_untrained(loaded)
-    output.note(f"no hypernetwork was trained for {loaded.spec.name_or_path}: training-free mode (docs/any-base.md)")
+        model = load_model(entry, loaded, named=hypernet is not None)
+    if not model.trained:
+        output.note(f"no hypernetwork is used for {loaded.spec.name_or_path}: training-free mode (docs/any-base.md)")
     return model
 
 

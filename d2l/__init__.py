@@ -10,8 +10,9 @@ def load(hypernet: str | None = None, *, base: str | None = None, device: str = 
     """A document hypernetwork on its base model, ready to read.
 
     Args:
-        hypernet: shipped name, path or Hub id; the shipped one by default.
-        base: where the base model is; by default the one that the hypernetwork was made for.
+        hypernet: name, path or Hub id, or training-free for none; the shipped one by default.
+        base: where the base model is; by default the one that the hypernetwork was made for. With another one and no
+            name, documents are read without a trained hypernetwork (``d2l.untrained``).
         device: auto, cpu, mps, cuda or cuda:N.
         dtype: auto, float32, bfloat16 or float16.
 
@@ -19,14 +20,15 @@ def load(hypernet: str | None = None, *, base: str | None = None, device: str = 
         InputError: no such hypernetwork, another base model, or a device that this machine lacks.
         HyperLoraError: the Hub cannot be reached, or memory runs out.
     """
-    from d2l.model import D2LModel
+    from d2l.untrained import load_model
     from shared.base.device import choose_placement
     from shared.base.model import load_base_model
+    from shared.hypernetwork.published import UNTRAINED
     from shared.hypernetwork.registry import find_hypernetwork
 
-    entry = find_hypernetwork(hypernet, "d2l")
-    loaded = load_base_model(base or entry.base_model, placement=choose_placement(device, dtype))
-    return D2L(D2LModel.from_pretrained(entry.path, loaded, entry.name))
+    entry = None if hypernet == UNTRAINED else find_hypernetwork(hypernet, "d2l")
+    loaded = load_base_model(base or (entry and entry.base_model), placement=choose_placement(device, dtype))
+    return D2L(load_model(entry, loaded, named=hypernet is not None))
 
 
 class D2L:

@@ -16,13 +16,15 @@ from torch import nn
 from d2l.calibration import calibrate
 from d2l.config import D2LConfig, EncoderConfig
 from d2l.model import D2LModel
-from shared.base.model import BaseModel, weights_digest
+from shared.base.model import BaseModel, BaseModelSpec, weights_digest
 from shared.base.targets import Target, check_linear, find_decoder, find_targets
 from shared.errors import HyperLoraError, InputError
 from shared.hypernetwork.checkpoint import load_weights, save_checkpoint
 from shared.hypernetwork.memory import MemoryHeadConfig
 from shared.hypernetwork.network import HyperNetwork, HyperNetworkConfig
 from shared.hypernetwork.perceiver import PerceiverConfig
+from shared.hypernetwork.published import UNTRAINED
+from shared.hypernetwork.registry import HypernetworkEntry
 from shared.paths import home
 
 CHUNK_TOKENS = 128
@@ -57,7 +59,22 @@ def load_untrained(base: BaseModel, *, root: Path | None = None) -> D2LModel:
     except InputError:
         calibrate(network, config, base, general_text())
         _keep(path, config, network)
-    return D2LModel(config, network.to(base.device).eval(), base, "training-free", trained=False)
+    return D2LModel(config, network.to(base.device).eval(), base, UNTRAINED, trained=False)
+
+
+def load_model(entry: HypernetworkEntry | None, base: BaseModel, *, named: bool) -> D2LModel:
+    """A document hypernetwork on a base model.
+
+    Args:
+        entry: ``None`` for the training-free mode.
+        named: whether the user asked for that one; else a base that it was not made for is served without training.
+
+    Raises:
+        InputError: the hypernetwork is damaged, or was named and is for another base model.
+    """
+    if entry is None or not (named or BaseModelSpec.from_dict(entry.config["base"]).fits(base.spec)):
+        return load_untrained(base)
+    return D2LModel.from_pretrained(entry.path, base, entry.name)
 
 
 def untrained_config(base: BaseModel) -> D2LConfig:

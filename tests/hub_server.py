@@ -218,9 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {"X-Error-Message": str(error)} | ({"X-Error-Code": error.code} if error.code else {})
         start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if start and status == 200:
-            whole, status = len(data), 206
-            data = data[int(start[1]) :]
-            headers |= {"Content-Range": f"bytes {start[1]}-{whole - 1}/{whole}"}
+            headers |= {"Content-Range": f"bytes {start[1]}-{len(data) - 1}/{len(data)}"}
+            status, data = 206, data[int(start[1]) :]
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)

@@ -9,7 +9,7 @@ from cli import options, output
 from cli.commands.read import report
 from cli.fidelity import tell_fidelity
 from cli.hypernets import find_or_install
-from cli.loading import UNTRAINED, load_d2l
+from cli.loading import load_d2l
 from cli.progress import bar, spinner, staged_bar
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def d2l(
     from d2l.reader import read_documents
     from shared.base.device import dtype_name
     from shared.errors import InputError
+    from shared.hypernetwork.published import UNTRAINED
     from shared.jsonl import write_jsonl
     from shared.paths import check_output, default_name
     from shared.provenance import Stages, provenance
@@ -149,7 +150,7 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
     if written.fidelity is not None:
         tell_fidelity(written.fidelity)
     if not written.trained:
-        output.note("training-free: no hypernetwork was trained for this base; check its answers with ask --compare")
+        output.note("training-free: nothing was trained for this base; check its answers with ask --compare")
     changes = [f"{len(names)} {what}" for what, names in (written.changes or {}).items() if names]
     if changes:
         output.note(f"documents: {', '.join(changes)}")

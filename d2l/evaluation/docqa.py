@@ -109,7 +109,8 @@ def evaluate_docqa(
 
     none: the question alone. bias: with the bias LoRA alone. adapter: with the document's. other: with another
     document's. study: with the document's, studied and refined. context: the document in the prompt. context+bias:
-    the same with the bias LoRA. A context whose prompt exceeds the base model's window is skipped and counted.
+    the same with the bias LoRA; a hypernetwork without one has no such mode, and no bias. A context whose prompt exceeds
+    the base model's window is skipped and counted.
 
     Args:
         short: ask for a short answer; otherwise the question is all there is, as ``hyperlora ask`` puts it, and the
@@ -132,7 +133,7 @@ def evaluate_docqa(
     sizes: list[float] = []
     for number, (length, context) in enumerate(usable):
         adapter = _lora(model, context)
-        used = {"none": Mode(None), "bias": Mode(bias), "adapter": Mode(adapter)}
+        used = {"none": Mode(None), "adapter": Mode(adapter)} | ({"bias": Mode(bias)} if bias is not None else {})
         known: set[str] = set()
         if study is not None:
             pairs = study(context)
@@ -142,7 +143,9 @@ def evaluate_docqa(
         if other is not None:
             used["other"] = Mode(other)
         if with_context:
-            used |= {"context": Mode(None, in_prompt=True), "context+bias": Mode(bias, in_prompt=True)}
+            used["context"] = Mode(None, in_prompt=True)
+            if bias is not None:
+                used["context+bias"] = Mode(bias, in_prompt=True)
         other = adapter if other is not None else None
         for name, mode in used.items():
             rows = score_questions(

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from shared.errors import InputError
 
+#: In place of a hypernetwork's name: without one, see ``d2l.untrained``.
+UNTRAINED = "training-free"
+
 
 @dataclass(frozen=True)
 class PublishedHypernetwork:
