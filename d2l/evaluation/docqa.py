@@ -109,7 +109,7 @@ def evaluate_docqa(
 
     none: the question alone. bias: with the bias LoRA alone. adapter: with the document's. other: with another
     document's. study: with the document's, studied and refined. context: the document in the prompt. context+bias:
-    the same with the bias LoRA; a hypernetwork without one has no such mode, and no bias. A context whose prompt exceeds
+    the same with the bias LoRA; a hypernetwork without one has neither mode. A context whose prompt exceeds
     the base model's window is skipped and counted.
 
     Args:
