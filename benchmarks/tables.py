@@ -239,6 +239,26 @@ def tasks_differences() -> str:
     return table(("difference in score", "tasks of the training", "unseen tasks"), rows)
 
 
+def tasks_shots() -> str:
+    """Adapters trained on labelled examples, beside the same examples in the prompt."""
+    found = result("tasks-shots")
+    numbers = sorted({int(mode.split()[0].split("+")[-1]) for mode in found["modes"] if "examples" in mode} - {3})
+    names = {"adapter": "the description's adapter", "base+3 examples": TASK_MODES["base+3 examples"]}
+    for number in numbers:
+        names |= {
+            f"base+{number} examples": f"base, {number} examples in the prompt",
+            f"{number} examples alone": f"adapter of {number} examples alone",
+            f"adapter+{number} examples": f"**adapter of the description and {number} examples**",
+        }
+    measures = ("score", "label_accuracy", "balanced_accuracy")
+    rows = [
+        (title, len([1 for scores in found["tasks"].values() if mode in scores]), *(interval(by[m]) for m in measures))
+        for mode, title in names.items()
+        if (by := found["modes"].get(mode))
+    ]
+    return table(("", "tasks", "score", "label accuracy", "balanced accuracy"), rows)
+
+
 def tasks_each() -> str:
     modes = ("base+description", "base+3 examples", "other", "adapter")
     found = result("tasks-unseen")["tasks"]
