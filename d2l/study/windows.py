@@ -18,7 +18,7 @@ CONTEXT_CHARACTERS = 200
 _HEADING_CHARACTERS = 80
 _WRAPPED = 50  # a line so long that ends without a full stop goes on in the next one
 
-_MARKDOWN = re.compile(r"\s*(#{1,6})\s+(.+?)\s*#*$")
+_MARKDOWN = re.compile(r"\s*(#{1,6})\s+(\S.*)$")
 _NUMBERED = re.compile(r"\s*(\d{1,2}(?:\.\d{1,2})*)\.?\s+(?=[^\W\d_])")
 _ITEM = re.compile(r"\s*(?:[-*•+>–]|--|\d{1,2}\)|\[[\d:]+\])\s+")
 _PAGE = re.compile(r"\s*(?:page|p\.)?\s*\d+\s*(?:(?:of|/)\s*\d+)?\s*$", re.IGNORECASE)
@@ -128,10 +128,11 @@ def cut_windows(text: str, title: str | None = None) -> list[Window]:
     """
     lines = _lines(text)
     counts = Counter(line.text for line in lines if line is not None and line.is_bare and not line.is_row)
+    end = len(text.rstrip())
     headings = _Headings(_clean(title or ""), {line for line, number in counts.items() if number > 2})
     units: list[_Unit] = []
     for block in _blocks(lines):
-        units += _units(text, block, headings)
+        units += _units(text, block, headings, ends_document=block[-1].stop >= end)
     return [_window(text, group) for group in _groups(units)]
 
 
@@ -161,7 +162,9 @@ def _blocks(lines: list[_Line | None]) -> Iterator[list[_Line]]:
     for line in lines:
         wrapped = line is not None and previous is not None and _goes_on(previous, line, wrapped)
         if line is not None and wrapped and block:
-            block[-1] = _Line(f"{block[-1].text} {line.text}", block[-1].start, line.stop)
+            # A long paragraph's start says what it is; all of it again for each of its lines would be quadratic.
+            begun = block[-1].text[:2000]
+            block[-1] = _Line(f"{begun} {line.text}", block[-1].start, line.stop)
         else:
             if block and (line is None or block[-1].is_bare != line.is_bare):
                 yield block
@@ -181,9 +184,8 @@ def _goes_on(line: _Line, following: _Line, wrapped: bool) -> bool:
     return len(line.text) >= _WRAPPED or (wrapped and following.text[0].islower())
 
 
-def _units(text: str, block: list[_Line], headings: _Headings) -> list[_Unit]:
+def _units(text: str, block: list[_Line], headings: _Headings, *, ends_document: bool) -> list[_Unit]:
     first = block[0]
-    ends_document = not text[block[-1].stop :].strip()
     if not first.is_bare or (len(block) == 1 and ends_document and not first.text.startswith("#")):
         return [unit for line in block for unit in _sentences(text, line, headings.context())]
     if all(line.is_row for line in block) or (len(block) > 1 and all(_PAIR.match(line.text) for line in block)):
@@ -232,7 +234,9 @@ def _level(line: str) -> int | None:
 
 def _clean(line: str) -> str:
     marked = _MARKDOWN.match(line)
-    return " ".join((marked[2] if marked else line).strip("|[] \t:").split())
+    if marked:
+        line = marked[2].rstrip().rstrip("#") or marked[2]  # a closing run of marks
+    return " ".join(line.strip("|[] \t:").split())
 
 
 def _sentences(text: str, line: _Line, context: str) -> list[_Unit]:
@@ -252,13 +256,14 @@ def _sentences(text: str, line: _Line, context: str) -> list[_Unit]:
 
 def _pieces(sentence: str) -> Iterator[str]:
     """A sentence, cut behind a comma or a blank where it is too long; joined they give it back."""
-    while len(sentence.rstrip()) > LONGEST_SENTENCE:
-        head = sentence[:LONGEST_SENTENCE]
+    start, stop = 0, len(sentence.rstrip())
+    while stop - start > LONGEST_SENTENCE:
+        head = sentence[start : start + LONGEST_SENTENCE]
         cuts = [head.rfind(mark) + len(mark) for mark in ("; ", ", ") if head.rfind(mark) > LONGEST_SENTENCE // 2]
         cut = max(cuts, default=head.rfind(" ") + 1) or LONGEST_SENTENCE
-        yield sentence[:cut]
-        sentence = sentence[cut:]
-    yield sentence
+        yield sentence[start : start + cut]
+        start += cut
+    yield sentence[start:]
 
 
 def _groups(units: list[_Unit]) -> Iterator[list[_Unit]]:

@@ -1,9 +1,11 @@
 """Documents cut into chunks: nothing lost, borders at sentences, tokens as in training."""
 
 import random
+import time
 
 import pytest
 
+from d2l import chunking
 from d2l.chunking import chunk_text, split_sentences, template_pieces
 from tests.models import TEXT
 
@@ -75,3 +77,31 @@ def test_a_word_longer_than_a_chunk_is_cut(trained_tokenizer):
 def test_a_text_of_nearly_nothing_is_one_chunk(tiny_base, text):
     (chunk,) = chunk_text(tiny_base.tokenizer, text, 16)
     assert chunk.stop - chunk.start == len(text.strip())
+
+
+def test_a_long_text_is_cut_block_by_block_into_the_same_chunks(trained_tokenizer, monkeypatch):
+    rng = random.Random(0)
+    words = ["ferry", "keeper", "herring", "totals", "six", "leaves", "carries", "writes"]
+    text = "\n".join("The " + " ".join(rng.choices(words, k=rng.randint(4, 40))) + "." for _ in range(2000))
+    whole = chunk_text(trained_tokenizer, text, 64)
+    monkeypatch.setattr(chunking, "BLOCK", 5000)
+    assert len(list(chunking._blocks(text))) > 20 and "".join(chunking._blocks(text)) == text
+    assert chunk_text(trained_tokenizer, text, 64) == whole
+
+
+def test_blocks_of_a_text_without_any_border(monkeypatch):
+    monkeypatch.setattr(chunking, "BLOCK", 100)
+    for text in ("a" * 1000, "a b " * 300, " " * 1000, "Dr. X said. " * 90, ""):
+        assert "".join(chunking._blocks(text)) == text
+
+
+@pytest.mark.parametrize("text", ["a\n", "word ", "x", ". ", "a" + " " * 99])
+def test_cutting_takes_linear_time(trained_tokenizer, text):
+    def seconds(times):
+        started = time.process_time()
+        chunk_text(trained_tokenizer, text * times, 64)
+        return time.process_time() - started
+
+    seconds(100)
+    times = 40_000 // len(text)
+    assert seconds(4 * times) < 10 * max(seconds(times), 0.05)

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -209,3 +210,10 @@ def test_no_permission_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_import_is_light() -> None:
     code = "import sys, d2l.reader; print([m for m in ('kreuzberg', 'torch', 'transformers') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT) == "[]\n"
+
+
+@pytest.mark.parametrize("text", ["a" + " " * 400_000 + "b", "a" + " \t" * 100_000 + "b", "a" + "\n " * 200_000 + "b"])
+def test_runs_of_blanks_are_read_in_linear_time(text: str, tmp_path: Path) -> None:
+    started = time.process_time()
+    assert read_text(tmp_path / "a.txt", text).text.split() == ["a", "b"]
+    assert time.process_time() - started < 5
