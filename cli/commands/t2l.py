@@ -160,7 +160,7 @@ def _write(
         output.warning(output.ZERO_ADAPTER)
     _report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
-    output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
+    output.next_step("hyperlora", "ask", Path(written.adapter), "AN INPUT OF YOUR TASK", "--compare")
 
 
 def _check_arguments(
@@ -274,4 +274,4 @@ def _report_batch(result: "WrittenBatch") -> None:
             f"within): {names}: test these adapters before you rely on them"
         )
     output.result("\n".join(entry.adapter for entry in result.adapters), result)
-    output.next_step("hyperlora", "ask", result.adapters[0].adapter, "AN INPUT OF YOUR TASK", "--compare")
+    output.next_step("hyperlora", "ask", Path(result.adapters[0].adapter), "AN INPUT OF YOUR TASK", "--compare")
