@@ -137,7 +137,8 @@ def next_step(*command: object, remark: str = "") -> None:
             f"./{word}" if isinstance(part, os.PathLike) and word.startswith("-") else word
             for part, word in zip(command, words, strict=True)
         ]
-        note(f"next: {' '.join(filter(None, (shlex.join(words), f'({remark})' if words and remark else remark)))}")
+        remark = f"({remark})" if words and remark else remark
+        note(" ".join(filter(None, ("next:", shlex.join(words), remark))))
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:

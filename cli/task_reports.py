@@ -44,4 +44,4 @@ def report_batch(result: "WrittenBatch") -> None:
             f"within): {names}: test these adapters before you rely on them"
         )
     output.result("\n".join(entry.adapter for entry in result.adapters), result)
-    output.next_step("hyperlora", "ask", result.adapters[0].adapter, "AN INPUT OF YOUR TASK", "--compare")
+    output.next_step("hyperlora", "ask", Path(result.adapters[0].adapter), "AN INPUT OF YOUR TASK", "--compare")

@@ -134,7 +134,7 @@ def d2l(
         output.warning(output.ZERO_ADAPTER)
     _report(written, sum(stages.seconds.values()))
     output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
-    output.next_step("hyperlora", "ask", written.adapter, "YOUR QUESTION", "--compare")
+    output.next_step("hyperlora", "ask", Path(written.adapter), "YOUR QUESTION", "--compare")
 
 
 def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:

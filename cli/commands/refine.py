@@ -91,4 +91,4 @@ def refine(
         seconds=stages.seconds,
         provenance=provenance(model.base),
     )
-    output.next_step("hyperlora", "ask", written.adapter, "YOUR QUESTION", "--compare")
+    output.next_step("hyperlora", "ask", Path(written.adapter), "YOUR QUESTION", "--compare")

@@ -174,7 +174,7 @@ def _write(
         output.warning(output.ZERO_ADAPTER)
     report_distance(written)
     output.result(written.adapter, written, tokens=lora.tokens, seconds=stages.seconds, provenance=provenance())
-    output.next_step("hyperlora", "ask", written.adapter, "AN INPUT OF YOUR TASK", "--compare")
+    output.next_step("hyperlora", "ask", Path(written.adapter), "AN INPUT OF YOUR TASK", "--compare")
 
 
 def _learned(

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from shared.errors import HyperLoraError
+
 _OVERSAMPLED, _ITERATIONS = 32, 6
 
 
@@ -93,9 +95,7 @@ def solve_rows(
         ridge = ridge.to(gram) * mean[..., None, None]
         # The ridge keeps the condition number small; a product with the inverse is faster than triangular solves.
         # Cholesky, half the work of LU, also because a batched LU on two threads fails in some builds of MKL.
-        inverse = torch.cholesky_inverse(
-            torch.linalg.cholesky(gram + ridge * torch.eye(gram.shape[-1], device=gram.device))
-        )
+        inverse = torch.cholesky_inverse(_cholesky(gram + ridge * torch.eye(gram.shape[-1], device=gram.device)))
         rank = min(keys.shape[-2], values.shape[-2])
         if max_rank is not None and max_rank < rank:
             readout = (values @ inverse @ gram).double()
@@ -115,7 +115,7 @@ def solve_statistics(
     gram = statistics.gram
     mean = gram.trace() / max(1, statistics.rows)
     ridge = (ridge.to(gram) * mean).clamp_min(1e-9)
-    root = torch.linalg.cholesky(gram + ridge * torch.eye(len(gram)).to(gram))
+    root = _cholesky(gram + ridge * torch.eye(len(gram)).to(gram))
     update = torch.cholesky_solve(statistics.cross.mT, root).mT
     whitening = whitening.to(update)
     if max_rank is not None and max_rank < len(update):
@@ -124,9 +124,31 @@ def solve_statistics(
     return SolvedMemory(*_full_rank(half_whitened(update, whitening).float()))
 
 
+def _cholesky(matrix: Tensor) -> Tensor:
+    """The lower factor of a positive definite matrix.
+
+    Raises:
+        HyperLoraError: it is not; with its ridge, that is so only where numbers are out of range.
+    """
+    try:
+        return torch.linalg.cholesky(matrix)
+    except torch.linalg.LinAlgError:
+        raise _unsolvable() from None
+
+
+def _unsolvable() -> HyperLoraError:
+    return HyperLoraError(
+        "the memory cannot be solved: numbers in it are too large or not finite",
+        "get the hypernetwork again, or try --dtype float32",
+    )
+
+
 def _main_directions(moment: Tensor, rank: int) -> tuple[Tensor, float, float]:
     """Leading eigenvectors of a (out, out) second moment, float32 columns, and their share: (basis, kept, total)."""
-    eigenvalues, eigenvectors = torch.linalg.eigh(moment)
+    try:
+        eigenvalues, eigenvectors = torch.linalg.eigh(moment)
+    except torch.linalg.LinAlgError:
+        raise _unsolvable() from None
     eigenvalues = eigenvalues.clamp_min(0)
     return eigenvectors[:, -rank:].float(), eigenvalues[-rank:].sum().item(), eigenvalues.sum().item()
 

@@ -212,3 +212,13 @@ def test_whitening_is_the_ridge_inverse_up_to_a_factor():
     torch.testing.assert_close(
         low_rank / ridge, torch.linalg.inv(moment[0] + ridge * torch.eye(48)), rtol=1e-3, atol=1e-4
     )
+
+
+def test_numbers_out_of_range_are_one_clear_error():
+    from shared.errors import HyperLoraError
+    from shared.hypernetwork.solver import MemoryStatistics, solve_statistics
+
+    gram = torch.full((3, 3), float("nan"))
+    statistics = MemoryStatistics(gram=gram, cross=torch.ones(2, 3), rows=3)
+    with pytest.raises(HyperLoraError, match="cannot be solved"):
+        solve_statistics(statistics, torch.zeros(3, 0), torch.tensor(0.1))
