@@ -156,7 +156,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:
 def bar(share: float, width: int = 24) -> str:
     """A share as a bar, for a table's cell; of signs that every code page has where stdout is not Unicode."""
     is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
-    return ("\u2588" if is_unicode else "#") * round(share * width)
+    return (("\u2588" if is_unicode else "#") * round(share * width)).ljust(width)
 
 
 def columns(texts: dict[str, str]) -> str:

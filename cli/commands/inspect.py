@@ -77,7 +77,7 @@ def inspect(
         else:
             text.append(f"{key:15} {value}")
     largest = max(norms.values())
-    rows = [[name, norm, output.bar(norm / largest if largest else 0)] for name, norm in norms.items()]
+    rows = [[name, norm, output.bar(norm / largest if largest else 0)] for name, norm in _in_order(norms)]
     text.append(output.table("norm of delta W", ["layer", "norm", ""], rows))
     if chunks:
         rows = [
@@ -90,6 +90,13 @@ def inspect(
         output.note(f"drawn: {plot}")
     more = {"chunks_remembered": [output.plain(c) for c in chunks]} if chunks else {}
     output.result("\n".join(text), {**facts, "provenance": source, "norms": norms, **more})
+
+
+def _in_order(norms: dict[str, float]) -> list[tuple[str, float]]:
+    """Layer 9 before layer 10."""
+    import re
+
+    return sorted(norms.items(), key=lambda item: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", item[0])])
 
 
 def _share(chunk: "ChunkRecall") -> str:
