@@ -263,10 +263,11 @@ def _groups(
 
 
 def _closed(modes: dict[str, ModeScores], metric: str) -> float | None:
-    """Share of the way from ``other`` to ``context+bias`` that the adapter goes."""
-    if "context+bias" not in modes or "other" not in modes:
+    """Share of the way from ``other`` to ``context+bias``, or ``context`` without a bias, that the adapter goes."""
+    best = "context+bias" if "context+bias" in modes else "context"
+    if best not in modes or "other" not in modes:
         return None
-    other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", "context+bias"))
+    other, adapter, full = (getattr(modes[mode], metric) for mode in ("other", "adapter", best))
     if full is None or (full >= other if metric == "nll" else full <= other):
         return None
     return (adapter - other) / (full - other)

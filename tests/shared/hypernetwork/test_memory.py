@@ -11,6 +11,7 @@ from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.memory import MemoryHeadConfig
 from shared.hypernetwork.network import HyperNetwork
+from shared.hypernetwork.solver import leading_directions
 from tests.models import NETWORKS, build_network, combine, make_features
 
 
@@ -222,3 +223,19 @@ def test_numbers_out_of_range_are_one_clear_error():
     statistics = MemoryStatistics(gram=gram, cross=torch.ones(2, 3), rows=3)
     with pytest.raises(HyperLoraError, match="cannot be solved"):
         solve_statistics(statistics, torch.zeros(3, 0), torch.tensor(0.1))
+
+
+def test_leading_directions_are_those_of_the_full_decomposition():
+    """Of more inputs than rows and of fewer, with the slowly falling spectrum of real states; the same every time."""
+    for count, width in ((200, 500), (700, 300)):
+        torch.manual_seed(count)
+        mix = torch.linalg.qr(torch.randn(width, width))[0] * torch.arange(1, width + 1)[:, None] ** -0.7
+        keys = torch.randn(count, width) @ mix
+        s, u = leading_directions(keys, 16)
+        values, vectors = torch.linalg.eigh(keys.double().mT @ keys.double() / count)
+        torch.testing.assert_close(s.double(), values[-16:], rtol=1e-3, atol=0)
+        overlap = (vectors[:, -12:].mT @ u.double()).square().sum(-1)
+        assert overlap.min() > 0.999
+        assert torch.equal(leading_directions(keys, 16)[1], u)
+    few, directions = leading_directions(torch.randn(3, 50), 8)
+    assert (few > 0).sum() == 3 and not directions[:, :5].any()
