@@ -1,5 +1,7 @@
 """Windows over a document, the pairs that are read from a reply, and the writer that decodes them."""
 
+import time
+
 import pytest
 import torch
 
@@ -292,3 +294,13 @@ def test_checking_keeps_what_the_base_answers_alike(tiny_base, monkeypatch):
     assert check_pairs(tiny_base, windows, pairs, threshold=0.0) == [[True], [], [True, True]]
     monkeypatch.setattr(d2l.study.writer, "generate", lambda base, prompts, config: ["at six"] * len(prompts))
     assert check_pairs(tiny_base, windows, pairs) == [[True], [], [False, False]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["# a" + " " * 40_000 + "b\nText.", "the ferry goes on to the island where she lives\n" * 20_000, "a\n\n" * 40_000],
+)
+def test_windows_are_cut_in_linear_time(text):
+    started = time.process_time()
+    assert cut_windows(text)
+    assert time.process_time() - started < 5
