@@ -142,7 +142,7 @@ def test_it_ends_cleanly(process):
     children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
     assert children
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0  # a busy machine takes its time
     assert "stopped" in process.stderr.read()
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
