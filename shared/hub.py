@@ -68,7 +68,7 @@ def push_folder(
     """
     _check_repo_id(repo_id)
     found = _files_in(path, files)
-    if _is_offline():
+    if is_offline():
         raise InputError("cannot push: HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
     url = f"{endpoint()}/{repo_id}"
     with explained(repo_id):
@@ -190,7 +190,7 @@ def _or_cached(api: "HfApi", repo_id: str, revision: str | None, download: Calla
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
     unreachable = None
-    if not _is_offline():
+    if not is_offline():
         try:
             # The client would wait without end, and name neither the revision nor the status that is wrong.
             api.model_info(repo_id, revision=revision, timeout=_TIMEOUT)
@@ -250,7 +250,7 @@ def _api(token: str | None) -> "HfApi":
     return HfApi(endpoint=endpoint(), token=token, library_name="hyperlora")
 
 
-def _is_offline() -> bool:
+def is_offline() -> bool:
     from huggingface_hub import constants
 
     return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in constants.ENV_VARS_TRUE_VALUES

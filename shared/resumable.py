@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 from shared.errors import HyperLoraError, InputError
-from shared.hub import _TIMEOUT, _endpoint, _explained, _is_offline
+from shared.hub import is_offline
+from shared.hub_errors import endpoint, explained
+from shared.transfer import TIMEOUT
 
 
 def download_file(repo_id: str, name: str, folder: Path) -> Path:
@@ -23,7 +25,7 @@ def download_file(repo_id: str, name: str, folder: Path) -> Path:
         InputError: no such repository or file, or no access to it; ``HF_HUB_OFFLINE``.
         HyperLoraError: the Hub cannot be reached or fails, the disk cannot be written, or the content is damaged.
     """
-    with _explained(repo_id):
+    with explained(repo_id):
         from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url, try_to_load_from_cache
         from huggingface_hub.file_download import http_get
         from huggingface_hub.utils import build_hf_headers
@@ -31,12 +33,12 @@ def download_file(repo_id: str, name: str, folder: Path) -> Path:
         cached = try_to_load_from_cache(repo_id, name)
         if isinstance(cached, str):
             return Path(cached)
-        if _is_offline():
+        if is_offline():
             raise InputError(f"cannot get {repo_id}: HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
-        token, url = get_token(), hf_hub_url(repo_id, name, endpoint=_endpoint())
-        facts = get_hf_file_metadata(url, token=token, timeout=_TIMEOUT, endpoint=_endpoint())
+        token, url = get_token(), hf_hub_url(repo_id, name, endpoint=endpoint())
+        facts = get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint())
         # A token goes to the Hub, not to where it keeps its files.
-        headers = build_hf_headers(token=token if facts.location.startswith(_endpoint()) else False)
+        headers = build_hf_headers(token=token if facts.location.startswith(endpoint()) else False)
         whole, digest = folder / Path(name).name, facts.etag or "unknown"
         part = folder / f"{re.sub(r'[^0-9A-Za-z]', '', digest)[:64]}.part"
         folder.mkdir(parents=True, exist_ok=True)

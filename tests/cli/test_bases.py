@@ -11,7 +11,7 @@ from tests.models import CHAT_TEMPLATE, edited, make_base
 @pytest.fixture
 def questions(tmp_path, monkeypatch):
     """Two questions of the user's, and few of the rows that keep an adapter silent elsewhere."""
-    monkeypatch.setattr("d2l.study.rows.NUM_NULL", 3)
+    monkeypatch.setattr("d2l.study.anchors.NUMBER", 3)
     monkeypatch.setattr("d2l.untrained.general_text", lambda: ["The keeper writes totals in blue ink. " * 3])
     path = tmp_path / "questions.jsonl"
     pairs = {"When does the ferry leave?": "at six", "What does it carry?": "salted herring"}

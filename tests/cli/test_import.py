@@ -6,6 +6,7 @@ import pytest
 from safetensors.torch import load_file
 
 from shared.lora.adapter import read_adapter
+from tests.models import FLOAT32
 from tests.reference import REFERENCE, TOLERANCE, cases, error, needs_reference, read_case
 
 
@@ -20,7 +21,7 @@ def test_imported_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path, case
     long = facts["context"]["long"]
     (tmp_path / "long.txt").write_text(long["text"])
     chunk = ["--chunk-tokens", long["max_chunk_len"]]
-    done = hyperlora("d2l", "long.txt", "--hypernet", "h", "--base", base, *chunk, "--dtype", "float32", "-o", "out")
+    done = hyperlora("d2l", "long.txt", "--hypernet", "h", "--base", base, *chunk, *FLOAT32, "-o", "out")
     assert done.exit_code == 0, done.stderr
     golden, scaling = load_file(folder / "lora.safetensors"), facts["lora"]["lora_alpha"]
     for name, factors in read_adapter(tmp_path / "out").weights.items():
@@ -40,7 +41,7 @@ def test_imported_task_checkpoint_writes_the_golden_adapter(hyperlora, tmp_path,
     card = (tmp_path / "h" / "README.md").read_text()
     assert "args.yaml: " in card and "Apache-2.0" in card and "Not carried over" in card
     description = [facts["task"]["description"], "--hypernet", "h", "--text-encoder", encoder]
-    done = hyperlora("t2l", *description, "--base", base, "--dtype", "float32", "-o", "out")
+    done = hyperlora("t2l", *description, "--base", base, *FLOAT32, "-o", "out")
     assert done.exit_code == 0, done.stderr
     golden, scaling = load_file(folder / "lora_text" / "adapter_model.safetensors"), facts["lora"]["scaling"]
     weights = read_adapter(tmp_path / "out").weights

@@ -223,8 +223,6 @@ def test_odd_provenance(hyperlora, adapter, provenance):
         {"r": 10**30},
         {"r": None},
         {"r": 0},
-        {"base_model_name_or_path": None},
-        {"base_model_name_or_path": ""},
         {"lora_alpha": 1e300},
     ],
 )
@@ -232,6 +230,15 @@ def test_odd_adapter_configs(hyperlora, adapter, changes):
     file = adapter / "adapter_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     assert hyperlora("inspect", adapter).exit_code == 2
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_an_adapter_without_a_base_can_be_looked_at(hyperlora, adapter, name):
+    file = adapter / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": name}))
+    assert hyperlora("inspect", adapter).exit_code == 0
+    asked = hyperlora("ask", adapter, "When?")
+    assert asked.exit_code == 2 and "--base" in asked.stderr
 
 
 def test_a_network_is_laid_out_before_memory_is_taken(tiny_base, tmp_path, monkeypatch, hyperlora, document):
