@@ -41,7 +41,7 @@ def test_a_documents_adapter_loads_everywhere(path, tmp_path, caplog, capsys):
 @pytest.mark.parametrize("name", NAMES)
 def test_adapters_of_several_modules_load_everywhere(name, tmp_path, caplog, capsys):
     model = build(name)
-    modules = ("down_proj",) if name in ("phi3", "qwen3_5_text") else ("q_proj", "down_proj")
+    modules = ("down_proj",) if name in ("phi3", "qwen3_5_text", "qwen3_5") else ("q_proj", "down_proj")
     weights = factors_of(find_targets(model, modules), 3)
     write_adapter(tmp_path / "a", weights, adapter_config(weights, "x"), card="", provenance={})
     assert_loads_everywhere(model, lambda: build(name), weights, tmp_path / "a", caplog, capsys)
