@@ -41,7 +41,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks-unseen": tables.tasks_unseen,
     "tasks-differences": tables.tasks_differences,
     "tasks-each": tables.tasks_each,
-    "tasks-shots": tables.tasks_shots,
     "times": tables.times,
 }
 

@@ -22,6 +22,7 @@ APPROACHES = {
     "retrieval": "two best chunks in the prompt",
     "distillation": "context distillation",
     "d2l": "adapter, one pass",
+    "d2l+refinement": "adapter + distillation",  # until 0.1
     "d2l+study": "adapter, studied in closed form",
     "d2l+refine": "**adapter, studied**",
 }
@@ -83,9 +84,7 @@ def study() -> str:
     """Adapters without and with study beside the text in the prompt, where the data has it."""
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
-        "study-long": "30 sentences, pairs by other annotators",
         "study-generated": "generated documents, written pairs",
-        "study-real": "paragraphs of Wikipedia and others, written pairs",
     }
     modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
     for name, title in sets.items():
@@ -237,26 +236,6 @@ def tasks_differences() -> str:
         title = f"{TASK_MODES[first]} - {TASK_MODES[second]}"
         rows.append((title, interval(seen[name]["score"]), interval(unseen[name]["score"] if name in unseen else None)))
     return table(("difference in score", "tasks of the training", "unseen tasks"), rows)
-
-
-def tasks_shots() -> str:
-    """Adapters trained on labelled examples, beside the same examples in the prompt."""
-    found = result("tasks-shots")
-    numbers = sorted({int(mode.split()[0].split("+")[-1]) for mode in found["modes"] if "examples" in mode} - {3})
-    names = {"adapter": "the description's adapter", "base+3 examples": TASK_MODES["base+3 examples"]}
-    for number in numbers:
-        names |= {
-            f"base+{number} examples": f"base, {number} examples in the prompt",
-            f"{number} examples alone": f"adapter of {number} examples alone",
-            f"adapter+{number} examples": f"**adapter of the description and {number} examples**",
-        }
-    measures = ("score", "label_accuracy", "balanced_accuracy")
-    rows = [
-        (title, len([1 for scores in found["tasks"].values() if mode in scores]), *(interval(by[m]) for m in measures))
-        for mode, title in names.items()
-        if (by := found["modes"].get(mode))
-    ]
-    return table(("", "tasks", "score", "label accuracy", "balanced accuracy"), rows)
 
 
 def tasks_each() -> str:
