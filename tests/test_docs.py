@@ -44,11 +44,13 @@ def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
     from cli.app import app
 
     monkeypatch.chdir(tmp_path)
-    load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=3)
+    load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=1)
     commands = readme_commands()
     assert len(commands) >= 8
     for command in commands:
         arguments = shlex.split(command, comments=True)[1:]
+        if arguments[0] == "d2l":
+            arguments += ["--study", "1", "--refine", "1"]  # minutes otherwise
         if arguments[0] == "ask":
             arguments += ["--max-new-tokens", "8"]
         if arguments[0] == "push":
