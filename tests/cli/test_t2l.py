@@ -16,6 +16,7 @@ from t2l.distance import FILE, TrainingDistances
 from t2l.encoder import encode_descriptions
 from t2l.model import T2LModel
 from tests.cli.test_errors import check
+from tests.models import FLOAT32
 
 ROOT = Path(__file__).parent.parent.parent
 DESCRIPTIONS = ["Sort the words", "Sort the words!", "Translate the sentence into French, keeping names as they are"]
@@ -178,7 +179,7 @@ def test_distance_is_reported_and_far_ones_are_warned_of(hyperlora, calibrated, 
 def test_pick_writes_the_best_candidate(hyperlora, calibrated, tiny_base, tmp_path):
     write(tmp_path / "e.jsonl", EXAMPLES)
     command = ["t2l", "Shout", "Write it in capitals", "--pick", "e.jsonl", "--hypernet", calibrated]
-    options = ["--n", 2, "--noise", 0.5, "--dtype", "float32"]
+    options = ["--n", 2, "--noise", 0.5, *FLOAT32]
     done = hyperlora(*command, *options, "-o", "out", "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
