@@ -44,7 +44,7 @@ def test_readme_commands_run(hub_server, tmp_path, monkeypatch):  # noqa: F811
     from cli.app import app
 
     monkeypatch.chdir(tmp_path)
-    load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=1)
+    load(ROOT / "examples" / "make_brief.py").write_brief(tmp_path / "brief.pdf", pages=3)
     commands = readme_commands()
     assert len(commands) >= 8
     for command in commands:
