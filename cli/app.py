@@ -46,7 +46,7 @@ Environment: HYPERLORA_HOME, HF_TOKEN, HF_HOME, HF_HUB_OFFLINE, NO_COLOR, HYPERL
 
 app = typer.Typer(
     name="hyperlora",
-    help="Write LoRA adapters without fine-tuning: from a document (d2l) or a task description (t2l).",
+    help="Write LoRA adapters from a document (d2l) or a task description (t2l).",
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from d2l.check import Fidelity
 
 LOW_FIDELITY = (
-    "the adapter answers few questions that it was not studied with; more questions (--study, --questions) or more "
-    "steps (--refine) may help"
+    "the adapter answers few questions that it was not studied with; your own ones (--questions) or more written ones "
+    "(--study) may help"
 )
 
 
@@ -25,7 +25,7 @@ def fidelity_text(found: "Fidelity") -> str:
     if found.adapter is not None:
         others = {"without it": found.base, "with the text in the prompt": found.text}
         beside = ", ".join(f"{name} {share:.0%}" for name, share in others.items() if share is not None)
-        parts.append(f"fidelity {found.adapter:.0%}: of {found.questions} questions held back it answers so many")
+        parts.append(f"fidelity {found.adapter:.0%}: right answers to {found.questions} questions")
         parts[0] += f" ({beside})" if beside else ""
     if found.kept is not None:
         parts.append(f"{found.kept:.0%} of the base model's own words on unrelated questions stay")

@@ -185,7 +185,7 @@ class D2LModel:
             weights: of the document, unbatched; options as in ``shared.training.refine.refine``.
         """
         turns = [study_prompts(self.base, pairs, turn, system=self.config.question_system) for turn in (0, 1)]
-        # An inference-only caller must not leave the steps without gradients.
+        # Callers that only make adapters turn gradients off.
         with torch.enable_grad():
             return refine(self.base, weights, [*turns[0], *turns[1]], self.anchors, config, **options)
 

@@ -38,7 +38,7 @@ def download_file(repo_id: str, name: str, folder: Path) -> Path:
         token, url = get_token(), hf_hub_url(repo_id, name, endpoint=endpoint())
         facts = get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint())
         # A token goes to the Hub, not to where it keeps its files.
-        headers = build_hf_headers(token=token if facts.location.startswith(endpoint()) else False)
+        headers = build_hf_headers(token=token if facts.location.startswith(f"{endpoint()}/") else False)
         whole, digest = folder / Path(name).name, facts.etag or "unknown"
         part = folder / f"{re.sub(r'[^0-9A-Za-z]', '', digest)[:64]}.part"
         folder.mkdir(parents=True, exist_ok=True)

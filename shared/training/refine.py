@@ -22,7 +22,7 @@ from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights, block_of
 from shared.metrics import mean
 from shared.training.losses import TopTokens
-from shared.training.packed import PreparedPrompts, Prompt, prompt_class
+from shared.training.packed import PlainPrompts, PreparedPrompts, Prompt, prompt_class
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ class RefineConfig(Config):
         passes: over all prompts, in batches; but ``least_steps`` Adam steps at least, and ``most_steps`` at most.
         lr: rate at the first step; it falls to zero over the steps.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
-        batch_tokens: tokens of a step's prompts, at most (but one prompt at least).
+        batch_tokens: tokens of a step's prompts, at most; one prompt that is longer has a step of its own.
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
         blocks: share of the base model's blocks, from the last one on, whose factors are trained.
         good_enough: mean loss of a pass over all prompts, in nats a token, at which to stop.
@@ -110,13 +110,15 @@ def refine(
             f"the adapter changes nothing in blocks {first} to {num_blocks - 1}", "train more of the blocks"
         )
     with apply_lora(base.model, weights.detach().to(base.placement.dtype)):
-        prepare = prompt_class(base, prompts[:3], first)
+        usual = prompt_class(base, sorted(prompts, key=len)[:3], first)
         # Of very many prompts, as many as there are steps for.
-        size = max(1, min(config.batch_size, config.batch_tokens * len(prompts) // sum(map(len, prompts))))
-        asked = [prepare(base, part, first) for part in _parts(prompts, size, rng)[: config.most_steps]]
+        parts = _batches(prompts, config, rng)[: config.most_steps]
+        # A pack has a mask of all its pairs of tokens: one prompt beyond the bound is no pack.
+        fits = [sum(map(len, part)) <= config.batch_tokens for part in parts]
+        asked = [(usual if fit else PlainPrompts)(base, part, first) for part, fit in zip(parts, fits, strict=True)]
         steps = min(config.most_steps, max(config.least_steps, config.passes * len(asked)))
         kept = [
-            (prepare(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
+            (usual(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
             for part in _parts(anchors, config.anchor_batch_size, rng)[:steps]
         ]
     optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
@@ -146,6 +148,20 @@ def _parts(items: Sequence[_T], size: int, rng: random.Random) -> list[Sequence[
     shuffled = rng.sample(items, len(items))
     number = -(-len(items) // size)
     return [shuffled[start::number] for start in range(number)]
+
+
+def _batches(prompts: Sequence[Prompt], config: RefineConfig, rng: random.Random) -> list[list[Prompt]]:
+    """Random parts of the prompts within both bounds of a step, of one prompt at least."""
+    batches: list[list[Prompt]] = []
+    for part in _parts(prompts, config.batch_size, rng):
+        batch: list[Prompt] = []
+        for prompt in part:
+            if batch and sum(map(len, batch)) + len(prompt) > config.batch_tokens:
+                batches.append(batch)
+                batch = []
+            batch.append(prompt)
+        batches.append(batch)
+    return batches
 
 
 def _anchored(kept: list[tuple[PreparedPrompts, TopTokens]], step: int) -> tuple[PreparedPrompts, TopTokens] | tuple:

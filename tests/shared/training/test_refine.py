@@ -114,6 +114,23 @@ def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_b
     assert len(refine(tiny_base, initial, PROMPTS, (), one_each.replace(most_steps=2)).losses) == 2
 
 
+def test_a_long_prompt_is_no_pack_and_has_a_step_of_its_own(tiny_base, monkeypatch):
+    made = []
+
+    class Packed(PackedPrompts):
+        def __init__(self, base, prompts, first):
+            made.append(sum(map(len, prompts)))
+            super().__init__(base, prompts, first)
+
+    monkeypatch.setattr("shared.training.refine.prompt_class", lambda *_: Packed)
+    long = Prompt([5, 6] + [9] * 60, [20, 21])
+    initial = random_weights(tiny_base, ("down_proj",), 4)
+    config = RefineConfig(least_steps=1, passes=1, batch_tokens=20, good_enough=0)
+    found = refine(tiny_base, initial, [*PROMPTS, long], (), config)
+    assert made and max(made) <= 20 and sum(made) == sum(map(len, PROMPTS))
+    assert len(found.losses) == len(made) + 1
+
+
 def test_refining_refuses_an_adapter_without_the_last_blocks(tiny_base):
     lower = LoraWeights({n: f for n, f in random_weights(tiny_base, ("down_proj",), 4).items() if ".0." in n})
     with pytest.raises(InputError, match="changes nothing in blocks 1 to 1"):
