@@ -173,8 +173,9 @@ def half_whitened(keys: Tensor, whitening: Tensor) -> Tensor:
 def leading_directions(keys: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Leading eigenvalues and eigenvectors of the second moment K'K / n of some keys, in ascending order.
 
-    By randomised subspace iteration on K itself (Halko et al. 2011, arXiv:0909.4061): a layer of 4,864 inputs takes a
-    second, where the full decomposition of its second moment takes minutes. The same keys give the same result.
+    By randomised subspace iteration on K itself (Halko et al. 2011, arXiv:0909.4061): a layer of 4,864 inputs takes
+    seconds, where the full decomposition of its second moment takes minutes. The same keys give the same result, and in
+    float64, since float32 would round it by the number of threads.
 
     Args:
         keys: (n, in_features).
@@ -186,9 +187,9 @@ def leading_directions(keys: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     size = min(rank + _OVERSAMPLED, count, width)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        _, lengths, directions = torch.svd_lowrank(keys, size, niter=_ITERATIONS)
+        _, lengths, directions = torch.svd_lowrank(keys.double(), size, niter=_ITERATIONS)
     found = min(rank, size)
     eigenvalues, eigenvectors = keys.new_zeros(rank), keys.new_zeros(width, rank)
-    eigenvalues[rank - found :] = lengths[:found].flip(0).square() / count
-    eigenvectors[:, rank - found :] = directions[:, :found].flip(1)
+    eigenvalues[rank - found :] = (lengths[:found].flip(0).square() / count).to(keys)
+    eigenvectors[:, rank - found :] = directions[:, :found].flip(1).to(keys)
     return eigenvalues, eigenvectors
