@@ -21,6 +21,35 @@ PARTS = {
 WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
 
+def gguf_name(name):
+    """GGUF's name of a tensor of a llama or qwen model."""
+    module, _, kind = name.rpartition(".")
+    if module in WHOLE:
+        return f"{WHOLE[module]}.{kind}"
+    _, _, block, part = module.split(".", 3)
+    return f"blk.{block}.{PARTS[part]}.{kind}"
+
+
+def write_shape(writer, config):
+    """What a file says of the sizes of its model."""
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+
+
+def close(writer):
+    """Write all that was added."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def pairs_of_halves(matrix, heads):
     """Row by row: the i-th of a head's first half and the i-th of its second become neighbours."""
     size = len(matrix) // heads
@@ -32,18 +61,11 @@ def write_base(path, base):
     """A llama or qwen model of transformers with its byte tokenizer as float32 GGUF."""
     config, kind = base.model.config, base.model.config.model_type
     writer = gguf.GGUFWriter(path, kind)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
+    write_shape(writer, config)
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_key_length(head)
     writer.add_value_length(head)
     writer.add_rope_dimension_count(head)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     vocabulary = base.tokenizer.get_vocab()
     tokens = sorted(vocabulary, key=vocabulary.get)
     special = {gguf.TokenType.CONTROL: base.tokenizer.all_special_tokens}
@@ -59,20 +81,11 @@ def write_base(path, base):
     writer.add_eos_token_id(base.tokenizer.eos_token_id)
     writer.add_chat_template(base.tokenizer.chat_template)
     for name, tensor in base.model.state_dict().items():
-        module, _, kind_of = name.rpartition(".")
-        if module in WHOLE:
-            gguf_name = WHOLE[module]
-        else:
-            _, _, block, part = module.split(".", 3)
-            gguf_name = f"blk.{block}.{PARTS[part]}"
-            if kind == "llama" and part in ("self_attn.q_proj", "self_attn.k_proj"):
-                heads = config.num_attention_heads if "q_proj" in part else config.num_key_value_heads
-                tensor = pairs_of_halves(tensor, heads)
-        writer.add_tensor(f"{gguf_name}.{kind_of}", np.ascontiguousarray(tensor.float().numpy()))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+        if kind == "llama" and ("q_proj" in name or "k_proj" in name):
+            heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
+            tensor = pairs_of_halves(tensor, heads)
+        writer.add_tensor(gguf_name(name), np.ascontiguousarray(tensor.float().numpy()))
+    close(writer)
     return path
 
 

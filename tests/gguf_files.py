@@ -5,19 +5,8 @@ from pathlib import Path
 
 import torch
 
+from tests.gguf_base import close, gguf_name, write_shape
 from tests.models import TEXT, make_tokenizer
-
-_NAMES = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
 
 
 def tiny_qwen2(seed: int = 0):
@@ -52,14 +41,7 @@ def write_gguf(file: Path, model, *, quantised: bool = False, architecture: str 
 
     config, tokenizer = model.config, make_tokenizer(TEXT)
     writer = gguf.GGUFWriter(file, architecture)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    write_shape(writer, config)
     words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
@@ -78,20 +60,8 @@ def write_gguf(file: Path, model, *, quantised: bool = False, architecture: str 
         data = tensor.float().numpy()
         if quantised and data.ndim == 2:
             kind = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(_renamed(name), gguf.quantize(data, kind), raw_dtype=kind)
+            writer.add_tensor(gguf_name(name), gguf.quantize(data, kind), raw_dtype=kind)
         else:
-            writer.add_tensor(_renamed(name), data)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+            writer.add_tensor(gguf_name(name), data)
+    close(writer)
     return file
-
-
-def _renamed(name: str) -> str:
-    top = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-    stem, _, kind = name.rpartition(".")
-    if stem in top:
-        return f"{top[stem]}.{kind}"
-    _, _, layer, module = stem.split(".", 3)
-    return f"blk.{layer}.{_NAMES[module]}.{kind}"
