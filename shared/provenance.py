@@ -30,11 +30,13 @@ def library_versions() -> dict[str, str]:
 def command_line(arguments: Sequence[str] | None = None) -> str:
     """A command for cards and provenance, by default the one that is running: of paths, only the names."""
     program, *rest = sys.argv if arguments is None else arguments
-    return shlex.join([Path(program).name or "python", *map(_without_folders, rest)])
+    return shlex.join([Path(program).name or "python", *map(without_folders, rest)])
 
 
-def _without_folders(argument: str) -> str:
-    """``--data=/home/ann/x.jsonl`` -> ``--data=x.jsonl``; a Hub id or a text stays as it is."""
+def without_folders(argument: str) -> str:
+    """A word of a command, or a model's name, without the folders of a path: ``--data=/home/ann/x.jsonl`` ->
+    ``--data=x.jsonl``. A Hub id or a text stays as it is.
+    """
     option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
     path = Path(value)
     try:

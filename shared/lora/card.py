@@ -8,7 +8,7 @@ from typing import Any
 from shared.base.model import BaseModelSpec
 from shared.lora.adapter import adapter_config, is_zero, write_adapter
 from shared.lora.weights import LoraWeights
-from shared.provenance import command_line, library_versions
+from shared.provenance import command_line, library_versions, without_folders
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
@@ -135,19 +135,21 @@ def save_adapter(
     config = adapter_config(weights, base.name_or_path, base.revision)
     layers = weights.layers
     versions = library_versions()
+    # The configuration must name the base as it is found; what people read says no folders.
+    shown = without_folders(base.name_or_path)
     provenance = {
         "kind": kind,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command_line(),
         "hypernetwork": hypernetwork,
-        "base_model": base.to_dict(),
+        "base_model": base.replace(name_or_path=shown).to_dict(),
         "source": source,
         "question_system": question_system,
         "versions": versions,
     }
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
     card = _CARD.format(
-        base=base.name_or_path,
+        base=shown,
         kind=TAGS[kind],
         title=title,
         made_by=_made_by(kind, source.get("gradient_steps", 0)),

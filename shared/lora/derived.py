@@ -31,7 +31,9 @@ def base_spec(adapter: Adapter, base: str | None = None) -> BaseModelSpec:
     """
     recorded = adapter.provenance.get("base_model")
     if isinstance(recorded, dict):
-        return BaseModelSpec.from_dict(recorded)
+        # Provenance says the base's name without folders, the configuration where it is.
+        spec = BaseModelSpec.from_dict(recorded)
+        return spec.replace(name_or_path=adapter.base_model or spec.name_or_path)
     spec = read_architecture(base or adapter.base_model).spec
     return spec.replace(name_or_path=adapter.base_model)
 

@@ -233,6 +233,16 @@ def test_hypernetworks_are_pushed_and_used_by_their_hub_id(hyperlora, d2l_hypern
     assert all(torch.equal(hub[name].delta(), local[name].delta()) for name in local)
 
 
+def test_no_folder_of_a_local_base_stands_in_card_or_provenance(hyperlora, adapter, tiny_base_path, tmp_path):
+    assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tiny_base_path)
+    for name in ("README.md", "provenance.json"):
+        text = (adapter / name).read_text()
+        assert tiny_base_path.name in text and str(tiny_base_path.parent) not in text and str(tmp_path) not in text
+    assert hyperlora("scale", adapter, 0.5, "-o", "half").exit_code == 0
+    half = json.loads((tmp_path / "half" / "adapter_config.json").read_text())
+    assert half["base_model_name_or_path"] == str(tiny_base_path)
+
+
 def test_the_written_dtype_is_an_option_of_its_own(hyperlora, d2l_hypernet, t2l_hypernet, document, tmp_path):
     for command in (["d2l", document, "--hypernet", d2l_hypernet], ["t2l", "Sort", "--hypernet", t2l_hypernet]):
         sizes = {}
