@@ -10,12 +10,15 @@ from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import MemoryStatistics, SolvedMemory, solve_rows, solve_statistics
 from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
 
+#: Rows that are held before they are summed; each sum reads and writes all second moments.
+ROWS_AT_A_TIME = 1024
+
 
 class RowCollector:
     """The rows of all layers' memories.
 
-    Once there are more rows than a layer has inputs (and neither a gradient nor a batch is wanted), only their second
-    moments are kept, which do not grow with their number.
+    Once there are more rows than a layer has inputs (and neither a gradient nor a batch is wanted), their second moments
+    are kept in their place, which do not grow with their number; new rows are held until there are enough for one sum.
 
     Args:
         constants: whitening and ridge of a memory, by module and the layer's place among the adapted ones.
@@ -33,23 +36,21 @@ class RowCollector:
     @property
     def num_rows(self) -> int:
         """Rows so far, those of padding included until only moments are kept."""
-        if self.statistics is not None:
-            return max(statistics.rows for statistics in self.statistics.values())
-        return sum(part.num_rows for part in self.held)
+        summed = max(statistics.rows for statistics in self.statistics.values()) if self.statistics else 0
+        return summed + sum(part.num_rows for part in self.held)
 
     def add(self, part: ChunkFactors) -> None:
         """Add the rows of one more source."""
-        if self.statistics is not None:
-            self._sum(part)
-            return
         self.held.append(part)
-        if self.num_rows > self.widest and part.batch_size is None and not torch.is_grad_enabled():
+        held = sum(part.num_rows for part in self.held)
+        if self.statistics is not None:
+            if held > ROWS_AT_A_TIME:
+                self._sum()
+        elif held > self.widest and part.batch_size is None and not torch.is_grad_enabled():
             self.statistics = {
                 t.name: MemoryStatistics.empty(t.in_features, t.out_features, self.device) for t in self.grid.targets
             }
-            for held in self.held:
-                self._sum(held)
-            self.held = []
+            self._sum()
 
     def scale(self, weights: dict[str, Tensor]) -> None:
         """Give all rows so far another weight in the fit: key and value times a factor of each layer, by its name."""
@@ -63,6 +64,8 @@ class RowCollector:
     def solve(self, max_rank: int | None = None) -> TruncatedLora:
         """LoRA weights of the memories of all rows so far, cut to a rank; more rows may be added afterwards."""
         layers = self.grid.layers
+        if self.statistics is not None:
+            self._sum()
         rows = ChunkFactors.concat(self.held) if self.statistics is None else None
 
         def memory(name: str, module: str, layer: int) -> SolvedMemory:
@@ -77,6 +80,9 @@ class RowCollector:
         weights = LoraWeights({name: LoraFactors(memory.lora_A, memory.lora_B) for name, memory in solved.items()})
         return TruncatedLora(weights, kept)
 
-    def _sum(self, part: ChunkFactors) -> None:
-        for name, rows in part.items():
-            self.statistics[name].add(rows.keys, rows.values)
+    def _sum(self) -> None:
+        """Move the held rows into the second moments, layer by layer so that only one layer's lie side by side."""
+        for name, statistics in self.statistics.items() if self.held else ():
+            part = ChunkFactors.concat([ChunkFactors({name: held[name]}) for held in self.held])
+            statistics.add(part[name].keys, part[name].values)
+        self.held = []

@@ -196,9 +196,12 @@ class MemoryHead(nn.Module):
             following = self._mixed(following, salience[0] * keep)
         following = following.take_along_dim(index[..., None], -2)
         values = self._values(following, gain * weight)
+        samples = torch.arange(len(index), device=index.device)[:, None, None]
+        places = torch.arange(index.shape[1], device=index.device)[:, None]
         result = {}
         for position, module in enumerate(self.grid.modules):
-            keys = source.keys[module].take_along_dim(index[:, :, position, :, None], -2)
+            # Whole rows: gathered number by number, they would take a tenth of the encoding.
+            keys = source.keys[module][samples, places, index[:, :, position]]
             keys = half_whitened(keys.float(), self.whitening(module).float()) * weight[:, :, position, :, None]
             result[module] = keys, values[:, :, position]
         return ChunkFactors.from_stacks(result, self.grid, self.scaling)

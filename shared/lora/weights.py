@@ -179,7 +179,8 @@ class LoraWeights(Mapping[str, LoraFactors]):
         """Best approximation of rank ``r`` of every delta W, by SVD of the *product* in factored form.
 
         With lora_B = Qb Rb and lora_A' = Qa Ra, the SVD of the small Rb Ra' gives that of lora_B @ lora_A without
-        ever forming the (out_features, in_features) matrix. At ``r >= self.r`` the weights come back unchanged.
+        ever forming the (out_features, in_features) matrix. A layer of no higher rank than ``r`` keeps its whole update,
+        as itself beside the identity. At ``r >= self.r`` the weights come back unchanged.
         """
         if r < 1:
             raise InputError(f"the rank must be at least 1, not {r}")
@@ -189,18 +190,19 @@ class LoraWeights(Mapping[str, LoraFactors]):
             return TruncatedLora(self, 1.0)
         factors, kept, total = {}, 0.0, 0.0
         for name, f in self.items():
+            if r >= min(f.lora_A.shape[-1], f.lora_B.shape[-2]):
+                factors[name], energy = _whole(f), (f.lora_B.double() @ f.lora_A.double()).square().sum().item()
+                kept, total = kept + energy, total + energy
+                continue
             q_b, r_b = torch.linalg.qr(f.lora_B.double())
             q_a, r_a = torch.linalg.qr(f.lora_A.double().mT)
             u, s, vt = torch.linalg.svd(r_b @ r_a.mT, full_matrices=False)
             root = s[:r].sqrt()
             lora_A, lora_B = root[:, None] * (vt[:r] @ q_a.mT), (q_b @ u[:, :r]) * root
-            missing = r - root.numel()  # a layer narrower than r: zero ranks keep the rank uniform
-            lora_A = torch.nn.functional.pad(lora_A, (0, 0, 0, missing))
-            lora_B = torch.nn.functional.pad(lora_B, (0, missing))
             factors[name] = LoraFactors(lora_A.to(f.lora_A.dtype), lora_B.to(f.lora_B.dtype))
             energy = s.square()
             kept, total = kept + energy[:r].sum().item(), total + energy.sum().item()
-        return TruncatedLora(LoraWeights(factors), kept / total if total else 1.0)
+        return TruncatedLora(LoraWeights.padded(factors), kept / total if total else 1.0)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors under the names PEFT gives them in ``adapter_model.safetensors``."""
@@ -243,6 +245,13 @@ class LoraWeights(Mapping[str, LoraFactors]):
             return cls(factors)
         except ValueError as error:
             raise InputError(f"the adapter's tensors do not fit together: {error}") from None
+
+
+def _whole(f: LoraFactors) -> LoraFactors:
+    """A layer's update as one factor, with the identity for the other: its rank is the smaller of its sizes."""
+    update = (f.lora_B.double() @ f.lora_A.double()).to(f.lora_A.dtype)
+    identity = torch.eye(min(update.shape), dtype=update.dtype, device=update.device)
+    return LoraFactors(update, identity) if update.shape[0] <= update.shape[1] else LoraFactors(identity, update)
 
 
 def block_of(name: str) -> int | None:

@@ -215,6 +215,40 @@ def test_whitening_is_the_ridge_inverse_up_to_a_factor():
     )
 
 
+@pytest.mark.parametrize("max_rank", [None, 20])
+def test_statistics_give_the_memory_of_the_rows(max_rank):
+    from shared.hypernetwork.solver import MemoryStatistics, solve_statistics
+
+    keys, values = torch.randn(700, 300) * torch.linspace(1, 0.1, 300), torch.randn(24, 700)
+    statistics = MemoryStatistics.empty(300, 24, torch.device("cpu"))
+    for start in range(0, 700, 100):
+        statistics.add(keys[start : start + 100], values[:, start : start + 100])
+    found = solve_statistics(statistics, torch.zeros(300, 4), torch.tensor(1e-3), max_rank)
+    gram = keys.double().mT @ keys.double()
+    exact = values.double() @ keys.double() @ torch.linalg.inv(gram + 1e-3 * gram.trace() / 700 * torch.eye(300))
+    if max_rank:
+        directions = torch.linalg.eigh(exact @ gram @ exact.mT)[1][:, -max_rank:]
+        exact = directions @ directions.mT @ exact
+    error = (found.lora_B.double() @ found.lora_A.double() - exact).norm() / exact.norm()
+    assert error < 2**-12
+    assert statistics.rows == 700
+
+
+def test_statistics_that_float32_cannot_solve_are_solved_in_float64():
+    from shared.hypernetwork.solver import MemoryStatistics, _regression, solve_statistics
+
+    turned = torch.linalg.qr(torch.randn(300, 300).double())[0]
+    keys = torch.randn(400, 300).double() * torch.logspace(0, -4, 300).double() @ turned
+    values = torch.randn(24, 400).double()
+    gram = keys.mT @ keys
+    statistics = MemoryStatistics(gram, values @ keys, rows=400)
+    exact = statistics.cross @ torch.linalg.inv(gram + 1e-9 * gram.trace() / 400 * torch.eye(300))
+    assert _regression(statistics, 1e-9 * gram.trace() / 400, torch.float32) is None
+    found = solve_statistics(statistics, torch.zeros(300, 4), torch.tensor(1e-9))
+    error = (found.lora_B.double() @ found.lora_A.double() - exact).norm() / exact.norm()
+    assert error < 2**-12
+
+
 def test_numbers_out_of_range_are_one_clear_error():
     from shared.errors import HyperLoraError
     from shared.hypernetwork.solver import MemoryStatistics, solve_statistics
