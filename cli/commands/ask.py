@@ -108,7 +108,7 @@ def ask(
 
     torch.manual_seed(seed)
     if questions is not None:
-        with apply_lora(loaded.model, weights):
+        with apply_lora(loaded.model, weights, fold=len(asked) > BATCH):
             for start in range(0, len(asked), BATCH):
                 records = asked[start : start + BATCH]
                 prompts = [prompt(record["question"]) for record in records]

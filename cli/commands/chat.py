@@ -1,7 +1,7 @@
 """``hyperlora chat``: a conversation with adapters in place."""
 
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,6 +92,7 @@ class _Session:
     adapters: "list[Adapter]" = field(default_factory=list)
     weights: "LoraWeights | None" = None
     turns: list[dict[str, str]] = field(default_factory=list)
+    _in_place: ExitStack = field(default_factory=ExitStack)
 
     def use(self, adapters: "list[Adapter]") -> None:
         """Put other adapters in place.
@@ -105,6 +106,14 @@ class _Session:
         with apply_lora(self.base.model, weights):
             pass
         self.adapters, self.weights = adapters, weights
+        self._put_in_place()
+
+    def _put_in_place(self) -> None:
+        """The adapters stay in place from question to question, so that folding them in is paid once."""
+        from shared.lora.layer import apply_lora
+
+        self._in_place.close()
+        self._in_place.enter_context(apply_lora(self.base.model, self.weights, fold=True))
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -113,7 +122,6 @@ class _Session:
     def say(self, text: str) -> None:
         """Ask, with all that was said before; the oldest turns are left out when the window is full."""
         from shared.base.chat import answer, chat_ids
-        from shared.lora.layer import apply_lora
 
         self.turns.append({"role": "user", "content": text})
         room, dropped = self.base.context_window - self.config.max_new_tokens, 0
@@ -123,8 +131,7 @@ class _Session:
         if dropped:
             output.note(f"the oldest {dropped} questions no longer fit and are left out")
         try:
-            with apply_lora(self.base.model, self.weights):
-                reply = answer(self.base, self.messages, self.config, _show)
+            reply = answer(self.base, self.messages, self.config, _show)
         except BaseException:
             self.turns.pop()  # a question without an answer would be asked again with the next
             raise
@@ -134,14 +141,13 @@ class _Session:
     def compare(self, text: str) -> None:
         """Show what the base alone and the adapters answer; neither becomes part of the conversation."""
         from shared.base.chat import answer
-        from shared.lora.layer import apply_lora
 
         messages = [*self.messages, {"role": "user", "content": text}]
+        self._in_place.close()
         answers = {"base model": answer(self.base, messages, self.config)}
-        with apply_lora(self.base.model, self.weights):
-            answers[" + ".join(a.path.name for a in self.adapters) or "no adapter"] = answer(
-                self.base, messages, self.config
-            )
+        self._put_in_place()
+        name = " + ".join(a.path.name for a in self.adapters) or "no adapter"
+        answers[name] = answer(self.base, messages, self.config)
         output.write(output.columns(answers))
 
 

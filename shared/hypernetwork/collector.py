@@ -17,8 +17,8 @@ ROWS_AT_A_TIME = 1024
 class RowCollector:
     """The rows of all layers' memories.
 
-    Once there are more rows than a layer has inputs (and neither a gradient nor a batch is wanted), their second moments
-    are kept in their place, which do not grow with their number; new rows are held until there are enough for one sum.
+    Once there are more rows than a layer has inputs (and neither a gradient nor a batch is wanted), second moments are
+    kept in their place, which do not grow with their number; new rows are held until there are enough for one sum.
 
     Args:
         constants: whitening and ridge of a memory, by module and the layer's place among the adapted ones.

@@ -41,12 +41,18 @@ class LoraLinear(nn.Module):
 
 
 @contextmanager
-def apply_lora(model: nn.Module, weights: LoraWeights | None, rows: Sequence[int] | None = None) -> Iterator[None]:
+def apply_lora(
+    model: nn.Module, weights: LoraWeights | None, rows: Sequence[int] | None = None, *, fold: bool = False
+) -> Iterator[None]:
     """Put LoRA weights into a model for the duration of the block; with ``None`` the model stays as it is.
 
     Batched weights of size n apply sample by sample to inputs of batch size n; with ``rows``, n numbers, the i-th
     weights apply to the next ``rows[i]`` samples of an input of batch size ``sum(rows)``. The result is the same, bit
     for bit, as PEFT's for a saved adapter of the same dtype. The model is restored on exit, also after an error.
+
+    Args:
+        fold: add unbatched updates to the layers' own weights, which pays for many answers: a layer is one product then
+            and not three. Layers whose weights are not plain float32 would lose precision and stay as without it.
 
     Raises:
         InputError: the model lacks a layer, or a layer has another size.
@@ -69,9 +75,24 @@ def apply_lora(model: nn.Module, weights: LoraWeights | None, rows: Sequence[int
                     f"{name} is {shape} (out, in) in the base model but {wanted} in the adapter",
                     "this adapter was made for another base model",
                 )
+            new = _folded(layer, factors) if fold else None
             replaced.append((parent, leaf, layer))
-            setattr(parent, leaf, LoraLinear(layer, factors, rows))
+            setattr(parent, leaf, LoraLinear(layer, factors, rows) if new is None else new)
         yield
     finally:
         for parent, leaf, layer in reversed(replaced):
             setattr(parent, leaf, layer)
+
+
+@torch.no_grad()
+def _folded(layer: nn.Module, factors: LoraFactors) -> nn.Linear | None:
+    """A layer with its update in its weights; ``None`` where that is not exact in float32."""
+    # accelerate's hooks move a layer's weights from elsewhere at each call.
+    plain = type(layer) is nn.Linear and not hasattr(layer, "_hf_hook")
+    if not plain or layer.weight.dtype != torch.float32 or factors.lora_A.dim() != 2:
+        return None
+    lora_A, lora_B = (t.to(layer.weight.device, torch.float32) for t in (factors.lora_A, factors.lora_B))
+    new = nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
+    new.weight = nn.Parameter(torch.addmm(layer.weight, lora_B, lora_A), requires_grad=False)
+    new.bias = layer.bias
+    return new.train(layer.training)

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from shared.base.targets import find_targets
 from shared.errors import HyperLoraError, InputError
 from shared.lora.adapter import adapter_config, read_adapter, write_adapter
-from shared.lora.layer import apply_lora
+from shared.lora.layer import LoraLinear, apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights, mean_weights
 from tests.models import load, random_weights
 
@@ -56,6 +56,30 @@ def test_apply_restores_the_model_even_after_an_error(tiny_base):
         raise RuntimeError
     assert dict(tiny_base.model.named_modules()) == modules
     assert torch.equal(before, logits(tiny_base, ids()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_folded_weights_answer_as_the_three_products_do(tiny_base, dtype):
+    """In half precision the sum of weight and update would be rounded: there nothing is folded."""
+    weights, x = random_weights(tiny_base, ("down_proj", "q_proj"), 4), ids()
+    model, modules = tiny_base.model, dict(tiny_base.model.named_modules())
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    try:
+        model.to(dtype)
+        with apply_lora(model, weights.to(dtype)):
+            apart = logits(tiny_base, x)
+        with apply_lora(model, weights.to(dtype), fold=True):
+            folded = logits(tiny_base, x)
+            kept = any(isinstance(module, LoraLinear) for module in model.modules())
+    finally:
+        model.to(torch.float32)
+    assert kept == (dtype == torch.bfloat16)
+    torch.testing.assert_close(folded, apart, rtol=1e-4, atol=1e-5)
+    assert (apart - logits(tiny_base, x)).abs().max() > 1e-2
+    assert dict(model.named_modules()) == modules
+    if dtype == torch.float32:
+        assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    model.load_state_dict(before)
 
 
 def test_batched_weights_apply_sample_by_sample(tiny_base):
