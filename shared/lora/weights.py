@@ -179,8 +179,8 @@ class LoraWeights(Mapping[str, LoraFactors]):
         """Best approximation of rank ``r`` of every delta W, by SVD of the *product* in factored form.
 
         With lora_B = Qb Rb and lora_A' = Qa Ra, the SVD of the small Rb Ra' gives that of lora_B @ lora_A without
-        ever forming the (out_features, in_features) matrix. A layer that is no wider than ``r`` keeps its whole update, as
-        itself beside the identity. At ``r >= self.r`` the weights come back unchanged.
+        ever forming the (out_features, in_features) matrix. A layer that is no wider than ``r`` keeps its whole update,
+        as itself beside the identity. At ``r >= self.r`` the weights come back unchanged.
         """
         if r < 1:
             raise InputError(f"the rank must be at least 1, not {r}")
