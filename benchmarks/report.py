@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import tables
+from benchmarks import speed_tables, tables
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
@@ -41,7 +41,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks-unseen": tables.tasks_unseen,
     "tasks-differences": tables.tasks_differences,
     "tasks-each": tables.tasks_each,
-    "times": tables.times,
+    "times": speed_tables.times,
+    "making": speed_tables.making,
+    "answering": speed_tables.answering,
+    "reference-shapes": speed_tables.reference_shapes,
 }
 
 

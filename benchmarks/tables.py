@@ -245,31 +245,6 @@ def tasks_each() -> str:
     return table(("unseen task", *(TASK_MODES[m] for m in modes)), rows)
 
 
-def times() -> str:
-    rows = []
-    pairs = result("d2l-brief-study")["pairs"]
-    titles = {
-        "d2l-brief": "a six-page PDF, 21 chunks, one pass",
-        "d2l-brief-study": f"the same, studied with {pairs} written questions",
-        "t2l-task": "one description",
-    }
-    for name, title in titles.items():
-        r = result(name)
-        seconds = r["seconds"]
-        rows.append(
-            (
-                title,
-                figure(seconds["import"], 1),
-                figure(seconds["load"], 1),
-                figure(seconds["generate"]),
-                figure(seconds["write"]),
-                r["rank"],
-                f"{r['bytes'] / 1e6:.1f} MB",
-            )
-        )
-    return table(("", "s to import", "s to load", "s to generate", "s to write", "rank", "adapter"), rows)
-
-
 def _sum_of(counted: Iterable[tuple[int, float]]) -> str:
     """Counts and the shares of them that were found, as one share of all."""
     pairs = list(counted)
