@@ -44,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "times": speed_tables.times,
     "making": speed_tables.making,
     "answering": speed_tables.answering,
+    "decoding": speed_tables.decoding,
     "reference-shapes": speed_tables.reference_shapes,
 }
 

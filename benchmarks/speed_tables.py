@@ -55,6 +55,12 @@ def answering() -> str:
     return table(("tokens of the document", "s, **adapter**", "s, text in the prompt", "times faster"), rows)
 
 
+def decoding() -> str:
+    """Tokens a second with and without an adapter of rank 512."""
+    rows = [(f"{r['engine']}, {r['what']}", figure(r["per_second"], 1)) for r in result("speed")["decoding"]]
+    return table(("", "tokens a second"), rows)
+
+
 def reference_shapes() -> str:
     """The published Doc-to-LoRA shape on a base of gemma-2-2b's widths, with random weights."""
     found = result("reference-shapes")
