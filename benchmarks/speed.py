@@ -3,10 +3,10 @@
 python -m benchmarks.speed --json speed.json
 python -m benchmarks.speed --tokens 500,2000 --turns 2
 
-Making: ``d2l --no-study`` on generated documents against a plain forward pass of the base over the same batches of
-tokens. Answering: time to the first token of a short question with the adapter and nothing in the prompt, and with the
-text in the prompt. Decoding: tokens a second with the longest document's adapter, here and in llama.cpp. The quickest of
-the turns counts, since whatever else runs only adds to a time.
+Making: ``d2l --no-study`` on generated documents against a plain pass of the base over the same batches of tokens.
+Answering: time to the first token of a short question with the adapter and nothing in the prompt, and with the
+text in the prompt. Decoding: tokens a second with the longest document's adapter, here and in llama.cpp. The
+quickest of the turns counts, since whatever else runs only adds to a time.
 """
 
 import argparse
