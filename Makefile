@@ -12,7 +12,7 @@ test: $(STAMP)
 # Hostile inputs, kills at every step, failing disks and Hubs: about an hour. SHARE=0.1 takes a tenth.
 SHARE ?= 1
 campaign: $(STAMP)
-	$(BIN)/python -m tests.campaign --share $(SHARE)
+	$(BIN)/python -m tests.campaign --share $(SHARE) --json campaign-$(SHARE).json
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
