@@ -242,11 +242,12 @@ def internalize(
     rows = None
     if cache:
         cache.prune()
-        rows = {
-            "cache": cache.directory.name,
-            "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
-            "studied": keep_studied(pairs) if pairs else None,
-        }
+        if not cache.is_full:  # else not all of them can be found
+            rows = {
+                "cache": cache.directory.name,
+                "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
+                "studied": keep_studied(pairs) if pairs else None,
+            }
     adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)
     if not pairs:
         return adapter

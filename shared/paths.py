@@ -24,6 +24,7 @@ from shared.work_folder import (
 
 ADAPTERS_FILE = "adapters.json"
 EXPORT_FILE = "export.json"
+PARTS_FOLDER = "parts"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
@@ -110,7 +111,7 @@ def _foreign(path: Path) -> list[str] | None:
     foreign = []
     for entry in sorted(path.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            inside = _foreign(entry) if entry.name in (index or ()) else None
+            inside = _foreign(entry) if entry.name in (index or ()) else _foreign_parts(path, entry)
             foreign += [f"{entry.name}/"] if inside is None else [f"{entry.name}/{name}" for name in inside]
         elif not _matches(entry.name, patterns) and entry.name not in _LITTER:
             foreign.append(entry.name)
@@ -122,6 +123,18 @@ def _batch_names(path: Path) -> set[str] | None:
     try:
         entries = json.loads((path / ADAPTERS_FILE).read_text(encoding="utf-8"))["adapters"]
         return {str(entry["adapter"]) for entry in entries}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
+def _foreign_parts(adapter: Path, folder: Path) -> list[str] | None:
+    """Names in the folder of a combined adapter's parts that are no parts; ``None`` if it is no such folder."""
+    if folder.name != PARTS_FOLDER:
+        return None
+    try:
+        mixed = json.loads((adapter / "provenance.json").read_text(encoding="utf-8"))["source"]["mixed"]
+        parts = {f"{name}.safetensors" for name in mixed}
+        return sorted(entry.name for entry in folder.iterdir() if entry.name not in parts or not entry.is_file())
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
 
@@ -153,7 +166,7 @@ def _real_path(path: Path) -> Path:
     except FileNotFoundError:
         raise InputError("the current folder does not exist any more", "change to another one") from None
     except ValueError as error:
-        raise InputError(f"no folder can be called {str(path)!r}: {error}", "choose another -o") from None
+        raise InputError(f"nothing can be called {str(path)!r}: {error}", "choose another -o") from None
     around = next(parent for parent in real.parents if os.path.lexists(parent))
     if not around.is_dir():
         raise InputError(f"{around} is not a folder", "choose another -o")
@@ -235,14 +248,24 @@ def check_file(path: Path, *, force: bool, magic: bytes) -> None:
         magic: what files of its kind begin with.
 
     Raises:
-        InputError: the path exists and ``force`` is off, or it is something that ``force`` must not replace.
+        InputError: the path exists and ``force`` is off, it is something that ``force`` must not replace, or no file
+            can have that name.
+        HyperLoraError: the folder around it may not be written.
     """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", "name a file with -o")
+    _real_path(path)
     if not os.path.lexists(path):
         return
     if not force:
         raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
-    if not path.is_file() or path.read_bytes()[: len(magic)] != magic:
+    if not path.is_file() or _beginning(path, len(magic)) != magic:
         raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 @contextmanager
@@ -258,6 +281,7 @@ def whole_output_file(path: Path, *, force: bool, magic: bytes) -> Iterator[Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as new:
             yield new
+            sync(new.parent)  # takes its time with a large file, and something may come to exist meanwhile
             check_file(path, force=force, magic=magic)
     except OSError as error:
         raise HyperLoraError(

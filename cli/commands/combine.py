@@ -56,6 +56,7 @@ def combine(
     loaded = [load_adapter(adapter) for adapter in adapters]
     from shared.lora import combine as library
 
+    library.check_not_a_part(output_dir, loaded)
     if remove is None:
         parts = library.as_parts(loaded, factors)
     else:

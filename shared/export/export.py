@@ -105,9 +105,11 @@ def export_adapter(adapter: Adapter, output: Path, options: ExportOptions, *, fo
 
     Raises:
         InputError: a base that does not fit the adapter or that the format does not have, a rank that the runtime does
-            not take, or ``output`` exists and ``force`` is off.
+            not take, or ``output`` exists and ``force`` is off, or is the adapter itself.
         HyperLoraError: the disk is full or may not be written.
     """
+    if options.to != "vllm" and output.resolve() == adapter.path.resolve():
+        raise InputError(f"{output} is the adapter itself", "choose another -o")
     cut = adapter.weights.truncate(options.max_rank or adapter.weights.r)
     base = read_architecture(options.base or adapter.base_model)
     size, run = _WRITERS[options.to](_Job(adapter, cut.weights, output, options, base, force))

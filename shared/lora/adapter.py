@@ -93,7 +93,9 @@ def write_adapter(
         HyperLoraError: a factor holds a number that is not finite, or the disk cannot be written.
     """
     if not weights.is_finite:
-        raise HyperLoraError("the adapter would hold numbers that are not finite", "try --dtype float32")
+        raise HyperLoraError(
+            "the adapter would hold numbers that are not finite", "try --dtype float32, --save-dtype bfloat16 or a smaller scale"
+        )
     from safetensors.torch import save_file
 
     with whole_directory(path, force=force, what="adapter") as temporary:

@@ -19,9 +19,7 @@ from shared.lora.adapter import WEIGHTS_FILE, Adapter
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.derived import base_spec, stored_dtype
 from shared.lora.weights import LoraFactors, LoraWeights
-from shared.paths import whole_directory
-
-PARTS_FOLDER = "parts"
+from shared.paths import PARTS_FOLDER, whole_directory
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,16 @@ class Combination:
     parts: list[Part]
     mixed: list[str]
     energy_kept: float = 1.0
+
+
+def check_not_a_part(path: Path, adapters: Sequence[Adapter]) -> None:
+    """Refuse to write a combined adapter in the place of one of its parts.
+
+    Raises:
+        InputError: ``path`` is one of them.
+    """
+    if path.resolve() in [adapter.path.resolve() for adapter in adapters]:
+        raise InputError(f"{path} is one of the adapters", "choose another -o")
 
 
 def check_bases(adapters: Sequence[Adapter]) -> None:

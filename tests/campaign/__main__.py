@@ -4,6 +4,7 @@ python -m tests.campaign [--only WORD] [--share 0.1] [--seed 0] [--json FILE]
 """
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -128,6 +129,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         os.environ |= {"HYPERLORA_HOME": f"{folder}/home", "HF_HOME": f"{folder}/hf"}
         world = make_world(Path(folder))
+        gc.freeze()  # a child whose collector walks through all of this copies it: three times the work
         with hub(world) as address, environment_of(address) as environment:
             for kind, work in kinds(world, environment, options.share, options.seed).items():
                 if options.only not in kind or results.has(kind):
