@@ -3,9 +3,9 @@
 python -m benchmarks.memory --bytes 10000,100000 --json memory.json
 python -m benchmarks.memory --bytes 10000000 --stop 900 --json memory.json   # stopped after 900 seconds
 
-The text is of generated documents. The peak is the kernel's figure for the whole process (``ru_maxrss``); what is resident
-is read once a second, and the progress bar says how far the encoding is. Results are added to the file by size. Linux
-only.
+The text is of generated documents. The peak is the kernel's figure for the whole process (``ru_maxrss``); what is
+resident is read once a second, and the progress bar says how far the encoding is. Results are added to the file by
+size. Linux only.
 """
 
 import argparse

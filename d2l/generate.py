@@ -23,6 +23,7 @@ from shared.lora.adapter import PROVENANCE_FILE
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
+from shared.text import whole_text
 from shared.training.refine import REFINE, RefineConfig
 
 
@@ -128,7 +129,7 @@ class DocumentAdapter:
             InputError: ``path`` exists and ``force`` is off.
         """
         path, lora, config = Path(path), self.lora, self.model.config
-        names = [Path(document.path).name for document in self.documents]
+        names = [whole_text(Path(document.path).name) for document in self.documents]
         files = [
             {
                 "name": name,

@@ -57,7 +57,17 @@ def home() -> Path:
     """``HYPERLORA_HOME``, or the platform's cache folder for hyperlora."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    path = Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    check_utf8(path, "set HYPERLORA_HOME to another folder")
+    return path
+
+
+def check_utf8(path: Path, hint: str) -> None:
+    """Raise ``InputError`` for a path that is not UTF-8: the safetensors library can neither read nor write there."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the path {path} is not UTF-8: no weights can be read there", hint) from None
 
 
 def check_output(path: Path, *, force: bool, what: str) -> None:
@@ -167,6 +177,7 @@ def _real_path(path: Path) -> Path:
         raise InputError("the current folder does not exist any more", "change to another one") from None
     except ValueError as error:
         raise InputError(f"nothing can be called {str(path)!r}: {error}", "choose another -o") from None
+    check_utf8(real, "choose another -o")
     around = next(parent for parent in real.parents if os.path.lexists(parent))
     if not around.is_dir():
         raise InputError(f"{around} is not a folder", "choose another -o")
@@ -252,20 +263,18 @@ def check_file(path: Path, *, force: bool, magic: bytes) -> None:
             can have that name.
         HyperLoraError: the folder around it may not be written.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder", "name a file with -o")
     _real_path(path)
     if not os.path.lexists(path):
         return
     if not force:
         raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
-    if not path.is_file() or _beginning(path, len(magic)) != magic:
-        raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
-
-
-def _beginning(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(magic)) == magic:
+                return
+    raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
 
 
 @contextmanager

@@ -61,9 +61,15 @@ def test_vllm_gets_a_command_and_a_smaller_rank_where_asked(hyperlora, adapter, 
         (["--to", "gguf", "-o", "harbour.txt", "--force"], "another kind"),
         (["--to", "mlx", "-o", "adapter/README.md", "--force"], "will not be deleted"),
         (["--to", "gguf", "--dtype", "int8"], "unknown dtype"),
+        (["--to", "merged", "-o", "adapter", "--force"], "is the adapter itself"),
+        (["--to", "gguf", "-o", "adapter", "--force"], "is a folder"),
+        (["--to", "gguf", "-o", ".", "--force"], "is a folder"),
+        (["--to", "gguf", "-o", "x" * 256], "is too long"),
+        (["--to", "gguf", "-o", "harbour.txt/x"], "is not a folder"),
     ],
 )
 def test_wrong_wishes_are_one_line(hyperlora, adapter, document, arguments, message):
+    before = read_adapter(adapter).num_bytes
     done = hyperlora("export", adapter, *arguments)
     assert done.exit_code == 2 and message in done.stderr, done.stderr
-    assert document.read_text().startswith("The ferry")
+    assert document.read_text().startswith("The ferry") and read_adapter(adapter).num_bytes == before

@@ -171,7 +171,7 @@ def test_a_document_larger_than_the_cache_keeps_its_first_chunks_and_no_more(mod
             chunks,
             batch_tokens=1,
             cache=small,
-            on_progress=lambda *_: sizes.append(sum(f.stat().st_size for f in small.directory.iterdir())),
+            on_progress=lambda *_: sizes.append(sum(f.stat().st_size for f in cache.directory.iterdir())),
         )
         assert small.is_full
     assert max(sizes) <= limit * 9 / 8 and len(sizes) == 2 * len(chunks) > 10
