@@ -41,6 +41,7 @@ Study = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=1000,
         help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
         "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
@@ -48,7 +49,9 @@ Study = Annotated[
 ]
 Refine = Annotated[
     int,
-    typer.Option(min=0, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."),
+    typer.Option(
+        min=0, max=1000, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."
+    ),
 ]
 REFINE_PASSES = 4
 LearnSteps = Annotated[
