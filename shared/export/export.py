@@ -162,7 +162,7 @@ def _merged(job: _Job) -> tuple[int, str]:
     dtype = job.options.written_dtype(checkpoint_dtype(name))
     base = load_base_model(name, placement=choose_placement("cpu", dtype))
     size = write_merged(job.output, job.weights, base, {**job.facts, "dtype": dtype}, force=job.force)
-    return size, f'AutoModelForCausalLM.from_pretrained("{job.output}")'
+    return size, f"AutoModelForCausalLM.from_pretrained({str(job.output)!r})"
 
 
 def _mlx(job: _Job) -> tuple[int, str]:

@@ -37,6 +37,13 @@ def test_each_format_is_written_and_says_what_to_type(hyperlora, adapter, tiny_b
     assert f"FROM {model}\nADAPTER ./adapter.gguf" in text
 
 
+def test_what_to_type_is_quoted(hyperlora, adapter):
+    done = hyperlora("export", adapter, "--to", "merged", "-o", 'we"ir d')
+    assert done.exit_code == 0 and """next: AutoModelForCausalLM.from_pretrained('we"ir d')""" in done.stderr
+    done = hyperlora("export", adapter, "--to", "gguf", "-o", 'we"ir d.gguf')
+    assert done.exit_code == 0 and """--lora 'we"ir d.gguf'""" in done.stderr
+
+
 def test_vllm_gets_a_command_and_a_smaller_rank_where_asked(hyperlora, adapter, tmp_path):
     done = hyperlora("export", adapter, "--to", "vllm")
     assert done.exit_code == 0, done.stderr
