@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, docs/results.md and the shipped cards from benchmarks/results/*.json.
+"""Writes the tables of README.md, docs/results.md, docs/reliability.md and the cards from benchmarks/results/*.json.
 
 python -m benchmarks.report          # rewrite what stands between the markers
 python -m benchmarks.report --check  # exit with 1 if a page is stale
@@ -17,7 +17,7 @@ from benchmarks import tables
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", *CARDS)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md", *CARDS)
 MARKED = re.compile(r"(<!-- report: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -42,6 +42,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks-differences": tables.tasks_differences,
     "tasks-each": tables.tasks_each,
     "times": tables.times,
+    "campaign": tables.campaign,
+    "memory": tables.memory,
 }
 
 

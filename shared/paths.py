@@ -101,7 +101,7 @@ def _check_replaceable(real: Path, path: Path, what: str) -> None:
     """Refuse to delete what hyperlora has not made."""
     foreign = _foreign(real)
     if foreign is None:
-        raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
+        raise InputError(f"{path} is no {what} and will not be deleted", "choose another -o")
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(
@@ -264,17 +264,17 @@ def check_file(path: Path, *, force: bool, magic: bytes) -> None:
         HyperLoraError: the folder around it may not be written.
     """
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder", "name a file with -o")
+        raise InputError(f"{path} is a folder", "name a file")
     _real_path(path)
     if not os.path.lexists(path):
         return
     if not force:
-        raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
+        raise InputError(f"{path} already exists", "use --force to replace it, or another name")
     if path.is_file():
         with path.open("rb") as file:
-            if file.read(len(magic)) == magic:
+            if file.read(len(magic)) in (magic, b""):
                 return
-    raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
+    raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another name")
 
 
 @contextmanager

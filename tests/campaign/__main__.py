@@ -20,6 +20,8 @@ import kreuzberg  # noqa: F401
 
 import cli.app  # noqa: F401  what every child would import
 import d2l.generate  # noqa: F401
+import shared.export.export  # noqa: F401
+import shared.lora.combine  # noqa: F401
 import t2l.generate  # noqa: F401
 from tests.campaign.failures import hostile_hub, hub, killed_pushes, read_only_home, two_processes
 from tests.campaign.harness import Tally, fuzz
@@ -132,7 +134,10 @@ def main() -> int:
         gc.freeze()  # a child whose collector walks through all of this copies it: three times the work
         with hub(world) as address, environment_of(address) as environment:
             for kind, work in kinds(world, environment, options.share, options.seed).items():
-                if options.only not in kind or results.has(kind):
+                if options.only not in kind:
+                    continue
+                if results.has(kind):
+                    print(f"{kind}: passed before, by {options.json}; delete it to begin anew", file=sys.stderr)
                     continue
                 tally, started = Tally(kind), time.monotonic()
                 work(tally)

@@ -46,6 +46,8 @@ def commands(world: World) -> list[Command]:
             "d2l", lambda out: ["d2l", world.document, "-o", out, "--hypernet", d2l, "--no-study", *base, *options]
         ),
         Command("t2l --batch", lambda out: ["t2l", "--batch", world.requests, "-o", out, "--hypernet", t2l, "-q"]),
+        Command("combine", lambda out: ["combine", *[world.adapter] * 2, "-o", out, "--max-rank", 2, "-q"]),
+        Command("export", lambda out: ["export", world.adapter, "--to", "mlx", "-o", out, *base, "-q"]),
         Command("train d2l", trained("d2l"), resumes=True),
         Command("train t2l", trained("t2l"), resumes=True),
     ]

@@ -1,6 +1,7 @@
 """What arguments and the environment may say: names, addresses and numbers that nothing can use."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -43,3 +44,22 @@ def test_seeds_that_no_generator_takes(hyperlora, adapter):
     for seed in (2**64, -(2**63) - 1, 10**30):
         done = hyperlora("ask", adapter, "Who?", "--temperature", "1", f"--seed={seed}")
         assert done.exit_code == 2 and "a seed has at most 64 bits" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "link", "pipe", "folder"])
+def test_force_replaces_no_file_of_another_kind_by_questions(hyperlora, d2l_hypernet, document, tmp_path, name):
+    """As root, a device in its place would be gone for the whole machine."""
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to("notes.txt")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    run = ["d2l", document, "--hypernet", d2l_hypernet, "-o", "adapter", "--force", "--show-questions"]
+    done = hyperlora(*run, name, *FLOAT32)
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 2 and not (tmp_path / "adapter").exists()
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "faq.jsonl").write_text(json.dumps({"question": "When?", "answer": "at six"}))
+    for _ in range(2):  # its own file it replaces
+        done = hyperlora(*run, "asked.jsonl", "--questions", "faq.jsonl", "--refine", "0", *FLOAT32)
+        assert done.exit_code == 0, done.stderr
+    assert json.loads((tmp_path / "asked.jsonl").read_text())["question"] == "When?"
