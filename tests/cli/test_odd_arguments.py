@@ -63,3 +63,8 @@ def test_force_replaces_no_file_of_another_kind_by_questions(hyperlora, d2l_hype
         done = hyperlora(*run, "asked.jsonl", "--questions", "faq.jsonl", "--refine", "0", *FLOAT32)
         assert done.exit_code == 0, done.stderr
     assert json.loads((tmp_path / "asked.jsonl").read_text())["question"] == "When?"
+
+
+def test_a_revision_that_is_no_text(hyperlora):
+    done = hyperlora("pull", "ann/a", "--revision", "x\udce9")
+    assert done.exit_code == 2 and "half a character" in done.stderr
