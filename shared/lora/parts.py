@@ -12,6 +12,8 @@ from shared.lora.adapter import Adapter, read_factors
 from shared.lora.weights import LoraFactors, LoraWeights
 from shared.paths import PARTS_FOLDER
 
+_NAME_BYTES = 240  # a file's may have 255, with its ending
+
 
 @dataclass(frozen=True)
 class Part:
@@ -75,11 +77,11 @@ def _is_sound(record: Any) -> bool:
         isinstance(name, str)
         and name.isprintable()
         and Path(name).name == name  # it becomes a file's name
+        and len(name.encode()) <= _NAME_BYTES
         and isinstance(columns, list)
         and [type(column) for column in columns] == [int, int]
         and 0 <= columns[0] < columns[1]
-        and "question_system" in record
-        and all(isinstance(record.get(key), str | None) for key in ("kind", "hypernetwork", "question_system"))
+        and all(isinstance(record.get(key, 0), str | None) for key in ("kind", "hypernetwork", "question_system"))
     )
 
 

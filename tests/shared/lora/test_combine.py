@@ -134,6 +134,7 @@ def test_refusals(adapters, tmp_path):
         lambda source: source["parts"][0].update(columns=[0, 10**30]),
         lambda source: source["parts"][0].update(columns=[None, 2]),
         lambda source: source["parts"][0].update(kind=["d2l"]),
+        lambda source: source["parts"][0].pop("hypernetwork"),
         lambda source: source.update(parts={"name": "a"}),
         lambda source: source.update(parts=[None]),
         lambda source: source.update(mixed=7),
