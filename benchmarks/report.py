@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, docs/results.md and the shipped cards from benchmarks/results/*.json.
+"""Writes the tables of README.md, docs/results.md, docs/reliability.md and the cards from benchmarks/results/*.json.
 
 python -m benchmarks.report          # rewrite what stands between the markers
 python -m benchmarks.report --check  # exit with 1 if a page is stale
@@ -17,7 +17,7 @@ from benchmarks import speed_tables, tables
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", *CARDS)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md", *CARDS)
 MARKED = re.compile(r"(<!-- report: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -46,6 +46,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "answering": speed_tables.answering,
     "decoding": speed_tables.decoding,
     "reference-shapes": speed_tables.reference_shapes,
+    "campaign": tables.campaign,
+    "memory": tables.memory,
 }
 
 

@@ -340,3 +340,44 @@ def card_t2l() -> str:
     modes = ("base+description", "base+3 examples", "adapter", "other", "multitask")
     rows = ((TASK_MODES[m], interval(seen[m]["score"]), interval(unseen[m]["score"])) for m in modes)
     return table(("", "15 tasks of the training", "27 unseen tasks"), rows)
+
+
+def campaign() -> str:
+    """What the campaign tried, by kind."""
+    found = result("campaign")["kinds"]
+    columns = ("inputs", "kills", "refused", "failed")
+    rows = [(name, *(f"{kind[column]:,}" for column in columns)) for name, kind in found.items()]
+    total = (f"**{sum(kind[column] for kind in found.values()):,}**" for column in columns)
+    return table(("kind", "inputs", "kills", "refused or ended", "failures"), [*rows, ("**all**", *total)])
+
+
+def memory() -> str:
+    """Memory of ``d2l`` by the size of the text."""
+    rows = []
+    for run in sorted(result("memory").values(), key=lambda run: run["bytes"]):
+        parts, stopped = run["resident_mb"], run["stopped_at_token"]
+        half = len(parts) // 2
+        # The first stretch holds the model's first batches, in which the allocator's pools still grow.
+        halves = [max((part["mb"] for part in some), default=None) for some in (parts[:half], parts[half:])]
+        reach = f"{run['tokens']:,}" if stopped is None else f"{stopped:,} of {run['tokens']:,}, stopped"
+        adapter = "-" if run["adapter_bytes"] is None else f"{run['adapter_bytes'] / 1e6:.1f} MB"
+        rows.append(
+            (
+                f"{run['bytes']:,}",
+                reach,
+                *("-" if part is None else f"{part:,} MB" for part in halves),
+                f"{run['peak_mb']:,} MB",
+                f"{run['seconds']:,.0f}",
+                adapter,
+            )
+        )
+    head = (
+        "bytes of text",
+        "tokens encoded",
+        "largest in the first half",
+        "in the second half",
+        "peak",
+        "seconds",
+        "adapter",
+    )
+    return table(head, rows)

@@ -24,6 +24,7 @@ from shared.work_folder import (
 
 ADAPTERS_FILE = "adapters.json"
 EXPORT_FILE = "export.json"
+PARTS_FOLDER = "parts"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
@@ -56,7 +57,17 @@ def home() -> Path:
     """``HYPERLORA_HOME``, or the platform's cache folder for hyperlora."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    path = Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    check_utf8(path, "set HYPERLORA_HOME to another folder")
+    return path
+
+
+def check_utf8(path: Path, hint: str) -> None:
+    """Raise ``InputError`` for a path that is not UTF-8: the safetensors library can neither read nor write there."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the path {path} is not UTF-8: no weights can be read there", hint) from None
 
 
 def check_output(path: Path, *, force: bool, what: str) -> None:
@@ -90,7 +101,7 @@ def _check_replaceable(real: Path, path: Path, what: str) -> None:
     """Refuse to delete what hyperlora has not made."""
     foreign = _foreign(real)
     if foreign is None:
-        raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
+        raise InputError(f"{path} is no {what} and will not be deleted", "choose another -o")
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(
@@ -110,7 +121,7 @@ def _foreign(path: Path) -> list[str] | None:
     foreign = []
     for entry in sorted(path.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            inside = _foreign(entry) if entry.name in (index or ()) else None
+            inside = _foreign(entry) if entry.name in (index or ()) else _foreign_parts(path, entry)
             foreign += [f"{entry.name}/"] if inside is None else [f"{entry.name}/{name}" for name in inside]
         elif not _matches(entry.name, patterns) and entry.name not in _LITTER:
             foreign.append(entry.name)
@@ -122,6 +133,18 @@ def _batch_names(path: Path) -> set[str] | None:
     try:
         entries = json.loads((path / ADAPTERS_FILE).read_text(encoding="utf-8"))["adapters"]
         return {str(entry["adapter"]) for entry in entries}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
+def _foreign_parts(adapter: Path, folder: Path) -> list[str] | None:
+    """Names in the folder of a combined adapter's parts that are no parts; ``None`` if it is no such folder."""
+    if folder.name != PARTS_FOLDER:
+        return None
+    try:
+        mixed = json.loads((adapter / "provenance.json").read_text(encoding="utf-8"))["source"]["mixed"]
+        parts = {f"{name}.safetensors" for name in mixed}
+        return sorted(entry.name for entry in folder.iterdir() if entry.name not in parts or not entry.is_file())
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
 
@@ -153,7 +176,8 @@ def _real_path(path: Path) -> Path:
     except FileNotFoundError:
         raise InputError("the current folder does not exist any more", "change to another one") from None
     except ValueError as error:
-        raise InputError(f"no folder can be called {str(path)!r}: {error}", "choose another -o") from None
+        raise InputError(f"nothing can be called {str(path)!r}: {error}", "choose another -o") from None
+    check_utf8(real, "choose another -o")
     around = next(parent for parent in real.parents if os.path.lexists(parent))
     if not around.is_dir():
         raise InputError(f"{around} is not a folder", "choose another -o")
@@ -235,14 +259,22 @@ def check_file(path: Path, *, force: bool, magic: bytes) -> None:
         magic: what files of its kind begin with.
 
     Raises:
-        InputError: the path exists and ``force`` is off, or it is something that ``force`` must not replace.
+        InputError: the path exists and ``force`` is off, it is something that ``force`` must not replace, or no file
+            can have that name.
+        HyperLoraError: the folder around it may not be written.
     """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder", "name a file")
+    _real_path(path)
     if not os.path.lexists(path):
         return
     if not force:
-        raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
-    if not path.is_file() or path.read_bytes()[: len(magic)] != magic:
-        raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
+        raise InputError(f"{path} already exists", "use --force to replace it, or another name")
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(magic)) in (magic, b""):
+                return
+    raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another name")
 
 
 @contextmanager
@@ -258,6 +290,7 @@ def whole_output_file(path: Path, *, force: bool, magic: bytes) -> Iterator[Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as new:
             yield new
+            sync(new.parent)  # takes its time with a large file, and something may come to exist meanwhile
             check_file(path, force=force, magic=magic)
     except OSError as error:
         raise HyperLoraError(

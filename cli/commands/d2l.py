@@ -81,7 +81,7 @@ def d2l(
     from shared.errors import InputError
     from shared.hypernetwork.published import UNTRAINED
     from shared.jsonl import write_jsonl
-    from shared.paths import check_output, default_name
+    from shared.paths import check_file, check_output, default_name
     from shared.provenance import Stages, provenance
 
     dtype, stages = dtype_name(dtype), Stages()
@@ -92,10 +92,10 @@ def d2l(
     if no_study and any(given is not None for given in (study, questions, show_questions)):
         raise InputError("--no-study excludes --study, --questions and --show-questions", "leave one of them out")
     own = tuple(read_questions(questions)) if questions else ()
-    if show_questions is not None and show_questions.exists() and not force:
-        raise InputError(f"{show_questions} already exists", "use --force to replace it")
-    if show_questions is not None and not show_questions.parent.is_dir():
-        raise InputError(f"{show_questions.parent} is no folder", "create it first")
+    if show_questions is not None:
+        if not show_questions.parent.is_dir():
+            raise InputError(f"{show_questions.parent} is no folder", "create it first")
+        check_file(show_questions, force=force, magic=b"{")
     with stages("read"), bar("reading") as move:
         read = read_documents(
             files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move

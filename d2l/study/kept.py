@@ -9,7 +9,7 @@ from d2l.questions import QA
 from d2l.study.pairs import KIND
 from d2l.study.windows import Window
 from shared.paths import home
-from shared.work_folder import whole_file
+from shared.work_folder import remove_left_overs, whole_file
 
 
 class PairCache:
@@ -22,6 +22,7 @@ class PairCache:
 
     def __init__(self, identity: str, root: Path | None = None) -> None:
         self.directory = (root or home() / "pairs") / identity[:32]
+        remove_left_overs(self.directory.parent)  # a run that finds all of its pairs writes nothing here
 
     def _file(self, window: Window, samples: int) -> Path:
         text = json.dumps([window.context, window.text, samples])
