@@ -12,7 +12,6 @@ quickest of the turns counts, since whatever else runs only adds to a time.
 import argparse
 import importlib.util
 import json
-import resource
 import tempfile
 import time
 import urllib.request
@@ -97,8 +96,6 @@ def making(model: D2LModel, text: str, turns: int) -> tuple[dict[str, float], Lo
         "encoding": min(encoded),
         "adapter": whole,
         "ratio": whole / plain,
-        "solve_share": (whole - min(encoded)) / min(encoded),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     return record, made[0]
 

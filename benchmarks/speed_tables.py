@@ -29,8 +29,6 @@ def making() -> str:
             figure(r["encoding"], 1),
             figure(r["adapter"], 1),
             figure(r["ratio"]),
-            figure(r["solve_share"]),
-            f"{r['peak_mb']:,.0f} MB",
         )
         for r in result("speed")["making"]
     ]
@@ -40,8 +38,6 @@ def making() -> str:
         "s, encoding",
         "s, **adapter**",
         "adapter / plain",
-        "solve / encoding",
-        "peak memory",
     )
     return table(head, rows)
 

@@ -22,7 +22,6 @@ APPROACHES = {
     "retrieval": "two best chunks in the prompt",
     "distillation": "context distillation",
     "d2l": "adapter, one pass",
-    "d2l+refinement": "adapter + distillation",  # until 0.1
     "d2l+study": "adapter, studied in closed form",
     "d2l+refine": "**adapter, studied**",
 }
@@ -85,6 +84,7 @@ def study() -> str:
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
         "study-generated": "generated documents, written pairs",
+        "study-real": "Wikipedia paragraphs, adversarial questions, written pairs",
     }
     modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
     for name, title in sets.items():
