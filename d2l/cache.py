@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from d2l.chunking import Chunk
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.paths import home
-from shared.work_folder import is_inside_work, remove_left_overs, whole_file
+from shared.work_folder import drop_oldest, mark_used, remove_left_overs, whole_file
 
 MAX_BYTES = 8_000_000_000
 # Raise it when the same weights give other factors than before: files of another format are never read again.
@@ -69,7 +68,7 @@ class ChunkCache:
                 return None
             tensors = load(content)
             names = sorted({key.rpartition(".")[0] for key in tensors})
-            os.utime(file)  # the oldest are dropped first
+            mark_used(file)
             self._used += len(data)
             return ChunkFactors({n: LayerRows(tensors[f"{n}.keys"], tensors[f"{n}.values"]) for n in names})
         except (OSError, SafetensorError, KeyError, ValueError):
@@ -101,20 +100,4 @@ class ChunkCache:
     def prune(self) -> None:
         """Remove the least recently used chunks of all hypernetworks beyond ``max_bytes``."""
         self._since_prune = 0
-        files = []
-        for file in self.directory.parent.glob("*/*"):
-            if is_inside_work(file):
-                continue
-            try:
-                files.append((file.stat().st_mtime, file.stat().st_size, file))
-            except OSError:
-                continue  # another process removed it
-        total = sum(size for _, size, _ in files)
-        for _, size, file in sorted(files):
-            if total <= self.max_bytes:
-                break
-            try:
-                file.unlink(missing_ok=True)
-            except OSError:
-                continue  # a read-only home is no reason for a run to fail
-            total -= size
+        drop_oldest(self.directory.parent.glob("*/*"), self.max_bytes)
