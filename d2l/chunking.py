@@ -35,6 +35,18 @@ class Chunk:
         return max(1, self.stop - self.start - 1)
 
 
+def equal_together(chunks: Iterable[Chunk]) -> list[list[Chunk]]:
+    """Chunks in their order, those that are equal as one group at the place of the first.
+
+    Each group is encoded once: the same chunk in two places of a batch is rounded in two ways, and rows from a cache,
+    which knows a chunk by its tokens, would not be those of the run that wrote it.
+    """
+    groups: dict[tuple[tuple[int, ...], int, int], list[Chunk]] = {}
+    for chunk in chunks:
+        groups.setdefault((tuple(chunk.ids), chunk.start, chunk.stop), []).append(chunk)
+    return list(groups.values())
+
+
 @dataclass(frozen=True)
 class TemplatePieces:
     """Token ids that the chat template puts before and behind a user message (empty system message)."""

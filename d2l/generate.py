@@ -10,6 +10,7 @@ import torch
 from d2l.budget import RankBudget
 from d2l.cache import ChunkCache
 from d2l.check import Fidelity, check, hold_back
+from d2l.chunking import equal_together
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, question_messages
 from d2l.reader import DocumentText
@@ -212,7 +213,7 @@ def internalize(
     def told(stage: str) -> Callable[[int, int], None]:
         return lambda done, total: on_progress(stage, done, total) if on_progress else None
 
-    cut = [model.chunk(document.text, options.chunk_tokens) for document in documents]
+    chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
     written: list[QA] = []
     # Too long ones are refused before the work.
@@ -230,7 +231,7 @@ def internalize(
     pairs = [*options.questions, *studied]
     cache = ChunkCache(model.cache_key()) if use_cache else None
     lora = model.generate(
-        [chunk for chunks in cut for chunk in chunks],
+        chunks,
         max_rank=rank,
         batch_tokens=model.batch_tokens(options.memory),
         cache=cache,
@@ -246,7 +247,7 @@ def internalize(
         if not cache.is_full:  # else not all of them can be found
             rows = {
                 "cache": cache.directory.name,
-                "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
+                "chunks": [cache.name(chunk) for group in equal_together(chunks) for chunk in group],
                 "studied": keep_studied(pairs) if pairs else None,
             }
     adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from d2l.cache import ChunkCache
-from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally
+from d2l.chunking import Chunk, chunk_text, chunk_tokens_equally, equal_together
 from d2l.config import D2LConfig
 from d2l.encoder import encode_chunks
 from d2l.questions import QA
@@ -153,23 +153,28 @@ class D2LModel:
         Raises:
             InputError: pairs, and a hypernetwork whose head has no memory; or the rank leaves nothing for the document.
         """
+        groups = equal_together(chunks)
         total = sum(len(chunk.ids) for chunk in chunks)
         num_cached, done = 0, 0
 
         def factors() -> Iterator[ChunkFactors]:
-            """Factors of each chunk in its place, from the cache or from a forward pass."""
+            """Factors of each chunk, from the cache or from a forward pass; equal ones follow each other."""
             nonlocal num_cached, done
-            for batch in batches(chunks, batch_tokens):
+            times = iter(len(group) for group in groups)
+            for batch in batches([group[0] for group in groups], batch_tokens):
                 found = [cache.get(chunk) if cache else None for chunk in batch]
                 missing = [chunk for chunk, part in zip(batch, found, strict=True) if part is None]
-                made = iter(self.encode(missing) if missing else [])
-                parts = [next(made) if part is None else part for part in found]
+                made = self.encode(missing) if missing else []
                 if cache and missing:
-                    cache.put(missing, [new for new, old in zip(parts, found, strict=True) if old is None])
-                num_cached, done = num_cached + len(batch) - len(missing), done + sum(len(c.ids) for c in batch)
+                    cache.put(missing, made)
+                new = iter(made)
+                repeats = [next(times) for _ in batch]
+                done += sum(number * len(chunk.ids) for number, chunk in zip(repeats, batch, strict=True))
                 if on_progress:
                     on_progress(done, total)
-                yield from parts
+                for part, number in zip(found, repeats, strict=True):
+                    num_cached += 0 if part is None else number
+                    yield from [next(new) if part is None else part] * number
 
         joined = self.solve(factors(), pairs, passes=passes, max_rank=max_rank, on_study=on_study)
         weights, steps = joined.weights.to("cpu"), 0

@@ -59,6 +59,24 @@ def test_cached_factors_give_the_same_adapter(model, cache, encoded):
     assert_equal(plain.weights, second.weights)
 
 
+def test_a_repeated_chunk_is_encoded_once_and_counts_as_often_as_it_stands(model, cache, encoded):
+    """Two places of one batch round it differently: from the cache, which knows one of them, all would be as that."""
+    once = model.chunk(TEXT, 50)
+    chunks = [once[0], once[1], once[0], *once[2:], once[1], once[0]]
+    told = []
+    first = model.generate(chunks, cache=cache, on_progress=lambda *done: told.append(done))
+    assert encoded == once and first.num_chunks == len(chunks) and first.num_cached == 0
+    assert told[-1] == (first.num_tokens,) * 2 and first.num_tokens == sum(len(chunk.ids) for chunk in chunks)
+    second = model.generate(chunks, cache=cache)
+    assert second.num_cached == len(chunks)
+    assert_equal(first.weights, second.weights)
+    assert_equal(first.weights, model.generate(chunks).weights)
+    joined = [part for chunk in chunks for part in model.encode([chunk])]
+    wanted = model.solve(joined).weights
+    for name in wanted:
+        torch.testing.assert_close(first.weights[name].delta(), wanted[name].delta(), rtol=1e-3, atol=1e-5)
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(model, cache, encoded):
     chunks = model.chunk(TEXT, 50)
 
