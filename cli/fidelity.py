@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from d2l.check import Fidelity
 
 LOW_FIDELITY = (
-    "the adapter answers few questions that it was not studied with; your own ones (--questions) or more written ones "
-    "(--study) may help"
+    "the adapter answers few questions that it was not studied with; your own ones (--questions), more written ones "
+    "(--study) or hyperlora refine may help"
 )
 
 

@@ -21,6 +21,10 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", 
 SaveDtype = Annotated[str, typer.Option(help="Of the written factors: bfloat16, float16 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
+Token = Annotated[
+    str | None,
+    typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False),
+]
 Hypernet = Annotated[
     str | None,
     typer.Option(

@@ -256,7 +256,8 @@ def internalize(
     report(1, 2)
     fidelity = None
     if held_back:
-        fidelity = check(model.base, adapter.weights, held_back, system=system, anchors=model.anchors)
+        text = "\n\n".join(document.text for document in documents)
+        fidelity = check(model.base, adapter.weights, held_back, system=system, text=text, anchors=model.anchors)
     report(2, 2)
     return replace(adapter, pairs_answered=share, fidelity=fidelity)
 

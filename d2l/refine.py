@@ -1,10 +1,10 @@
 """An adapter of a document made better: gradient steps on its questions, checked on those that were held back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from d2l.check import Fidelity, check, hold_back
+from d2l.check import Fidelity, check, hold_back, right_share
 from d2l.model import D2LModel
 from d2l.questions import QA
 from d2l.reader import DocumentText
@@ -23,8 +23,10 @@ class RefinedAdapter:
         weights: the refined ones, or those of before if they answer more of the questions that were held back.
         gradient_steps: all that the adapter has had.
         questions: what the steps were on.
-        before, after: how the adapter answers what was held back; ``None`` where nothing was.
+        before, after: how the adapter answers what was held back; ``None`` where nothing was, ``after`` also where the
+            last check was interrupted.
         losses: on the questions, before each step, in nats a token.
+        checks: shares of what was held back that the adapter answered between the steps.
     """
 
     weights: LoraWeights
@@ -33,11 +35,12 @@ class RefinedAdapter:
     before: Fidelity | None
     after: Fidelity | None
     losses: list[float]
+    checks: list[float]
 
     @property
     def is_better(self) -> bool:
         """Whether the refined weights answer no fewer of the questions that were held back."""
-        return self.before is None or self.after.adapter >= self.before.adapter
+        return self.before is None or self.after is None or self.after.adapter >= self.before.adapter
 
     def facts(self) -> dict[str, Any]:
         """As JSON, without the weights."""
@@ -45,6 +48,7 @@ class RefinedAdapter:
             "before": self.before and asdict(self.before),
             "after": self.after and asdict(self.after),
             "losses": [round(loss, 4) for loss in self.losses],
+            "checks": self.checks,
         }
 
 
@@ -59,7 +63,9 @@ def refine_adapter(
     max_seconds: float | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RefinedAdapter:
-    """Gradient steps on an adapter's questions; interrupted, they keep what is reached.
+    """Gradient steps on an adapter's questions; interrupted, they keep the best that is reached.
+
+    What is held back is asked between the steps: it says when they end, and which state is kept.
 
     Args:
         document: what the adapter was made of; the written questions are those of ``d2l``, a few held back for the
@@ -81,16 +87,27 @@ def refine_adapter(
     pairs = [*questions, *studied]
     if not pairs:
         raise InputError("no question to refine with", "give --questions, or --study for written ones")
-    before = check(base, adapter.weights, held_back, system=system, anchors=model.anchors) if held_back else None
+
+    def checked(weights: LoraWeights) -> Fidelity | None:
+        return check(base, weights, held_back, system=system, anchors=model.anchors) if held_back else None
+
+    before = checked(adapter.weights)
     refined = model.refine(
-        adapter.weights, pairs, config, max_seconds=max_seconds, keep_interrupted=True, on_progress=on_progress
+        adapter.weights,
+        pairs,
+        config,
+        check=(lambda weights: right_share(base, weights, held_back, system=system) or 0.0) if held_back else None,
+        max_seconds=max_seconds,
+        keep_interrupted=True,
+        on_progress=on_progress,
     )
-    after = check(base, refined.weights, held_back, system=system, anchors=model.anchors) if held_back else None
+    try:
+        after = checked(refined.weights)
+    except KeyboardInterrupt:
+        after = None
     steps = _steps_before(adapter) + len(refined.losses)
-    found = RefinedAdapter(refined.weights, steps, len(pairs), before, after, refined.losses)
-    if found.is_better:
-        return found
-    return RefinedAdapter(adapter.weights, _steps_before(adapter), len(pairs), before, after, refined.losses)
+    found = RefinedAdapter(refined.weights, steps, len(pairs), before, after, refined.losses, refined.checks)
+    return found if found.is_better else replace(found, weights=adapter.weights, gradient_steps=_steps_before(adapter))
 
 
 def _steps_before(adapter: Adapter) -> int:

@@ -27,6 +27,9 @@ EXPORT_FILE = "export.json"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
+# Of a combined adapter whose parts cannot be told apart any more: the parts themselves.
+PARTS_FOLDER = "parts"
+PART_FILES = (f"{PARTS_FOLDER}/*.safetensors",)
 NETWORK_FILES = (
     "config.json",
     "model.safetensors",
@@ -82,8 +85,9 @@ def check_output(path: Path, *, force: bool, what: str) -> None:
 
 def own_files(path: Path) -> list[str]:
     """Names of the files in an adapter or hypernetwork directory that hyperlora writes or reads, sorted."""
-    patterns = _own_patterns(path)
-    return sorted(entry.name for entry in path.iterdir() if entry.is_file() and _matches(entry.name, patterns))
+    patterns, entries = _own_patterns(path), [*path.iterdir(), *path.glob(f"{PARTS_FOLDER}/*")]
+    names = [entry.relative_to(path).as_posix() for entry in entries if entry.is_file()]
+    return sorted(name for name in names if _matches(name, patterns))
 
 
 def _check_replaceable(real: Path, path: Path, what: str) -> None:
@@ -110,6 +114,10 @@ def _foreign(path: Path) -> list[str] | None:
     foreign = []
     for entry in sorted(path.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
+            if entry.name == PARTS_FOLDER and PART_FILES[0] in patterns:
+                names = [f"{PARTS_FOLDER}/{part.name}" for part in sorted(entry.iterdir())]
+                foreign += [name for name in names if not _matches(name, patterns)]
+                continue
             inside = _foreign(entry) if entry.name in (index or ()) else None
             foreign += [f"{entry.name}/"] if inside is None else [f"{entry.name}/{name}" for name in inside]
         elif not _matches(entry.name, patterns) and entry.name not in _LITTER:
@@ -132,7 +140,7 @@ def _own_patterns(path: Path) -> tuple[str, ...]:
         listed = json.loads((path / EXPORT_FILE).read_text(encoding="utf-8"))["files"]
         return (EXPORT_FILE, *(glob.escape(str(name)) for name in listed))
     if (path / "adapter_config.json").exists():
-        return ADAPTER_FILES
+        return (*ADAPTER_FILES, *PART_FILES)
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -36,12 +36,12 @@ def check(
     """Ask an adapter questions that it was not studied with, and unrelated ones.
 
     Fidelity is the share of these questions whose answer holds the right one. Written questions (--context) are those
-    that d2l holds back from study.
+    that d2l holds back from study, if --study is the same.
 
     Example: hyperlora check brief-adapter --context brief.pdf --min-fidelity 0.5
     """
     from d2l.questions import read_questions
-    from shared.errors import InputError
+    from shared.errors import HyperLoraError, InputError
     from shared.provenance import Stages, provenance
 
     if min_fidelity is not None and context is None and questions is None:
@@ -85,5 +85,9 @@ def check(
         print(fidelity_text(found))
         if found.is_low:
             tell_fidelity(found)
-    if min_fidelity is not None and (found.adapter is None or found.adapter < min_fidelity):
-        raise typer.Exit(1)
+    if min_fidelity is not None and found.adapter is None:
+        raise HyperLoraError("no question was asked", "give --questions, or --study for written ones")
+    if min_fidelity is not None and found.adapter < min_fidelity:
+        raise HyperLoraError(
+            f"fidelity {found.adapter:.0%} is below --min-fidelity {min_fidelity:.0%}", "hyperlora refine may help"
+        )

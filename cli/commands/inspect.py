@@ -59,11 +59,7 @@ def inspect(
         "bytes": loaded.num_bytes,
     }
     source = loaded.provenance
-    origin = {
-        key: source[key]
-        for key in ("kind", "hypernetwork", "created", "command", "source", "versions")
-        if key in source
-    }
+    origin = {key: source[key] for key in ("kind", "hypernetwork", "created", "source", "versions") if key in source}
     text = [f"{key:15} {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in facts.items()]
     for key, value in origin.items():
         if key == "source" and isinstance(value, dict):
@@ -86,7 +82,7 @@ def inspect(
         ]
         text.append(output.table("questions answered by chunk", ["chunk", "answered", ""], rows))
     if plot is not None:
-        adapter_picture(norms, [(c.number, c.answered, c.questions) for c in chunks], plot, loaded.path.name)
+        adapter_picture(norms, [(c.number, c.answered, c.questions) for c in chunks], plot, loaded.name)
         output.note(f"drawn: {plot}")
     more = {"chunks_remembered": [output.plain(c) for c in chunks]} if chunks else {}
     output.result("\n".join(text), {**facts, "provenance": source, "norms": norms, **more})

@@ -34,9 +34,9 @@ def refine(
 ) -> None:
     """Make an adapter answer more of the questions on its document, by gradient steps from where it is.
 
-    Written questions are those of d2l; some are held back, and what the adapter answers of these is told before and
-    after: the better one is written. Ctrl-C ends the steps and keeps what is reached; the same command on the result
-    goes on.
+    Written questions are those of d2l; some are held back and asked before, between and after the steps, which end
+    where the answers get worse. The best adapter is written. Ctrl-C ends the steps and keeps the best that is reached;
+    the same command on the result goes on.
 
     Example: hyperlora refine brief-adapter --context brief.pdf -o brief-better --seconds 60
     """
@@ -50,7 +50,7 @@ def refine(
     stages = Stages()
     own = read_questions(questions) if questions else []
     loaded = load_adapter(adapter)
-    target = output_dir or Path(f"{loaded.path.resolve().name}-refined")
+    target = output_dir or Path(f"{loaded.name}-refined")
     check_output(target, force=force, what="adapter")
     document = None
     if context is not None:
@@ -77,8 +77,11 @@ def refine(
         )
     if found.before is not None:
         output.note(f"before: {fidelity_text(found.before)}")
-        output.note("after:")
-        tell_fidelity(found.after)
+        if found.after is None:
+            output.note("after: not measured, interrupted")
+        else:
+            output.note("after:")
+            tell_fidelity(found.after)
     if not found.is_better:
         output.warning("the steps made it worse: the adapter is written as it was")
     change = {"gradient_steps": found.gradient_steps, "refined_with": found.questions}

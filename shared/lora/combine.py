@@ -16,12 +16,10 @@ from torch import Tensor
 
 from shared.errors import InputError
 from shared.lora.adapter import WEIGHTS_FILE, Adapter
-from shared.lora.card import WrittenAdapter, save_adapter
+from shared.lora.card import WrittenAdapter, is_of_document, save_adapter
 from shared.lora.derived import base_spec, stored_dtype
 from shared.lora.weights import LoraFactors, LoraWeights
-from shared.paths import whole_directory
-
-PARTS_FOLDER = "parts"
+from shared.paths import PARTS_FOLDER, whole_directory
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class Part:
 
     Attributes:
         weights: float32, the part's weight folded in.
-        record: what the manifest says of it: name, kind, weight, rank, sha256 of its file, question_system, and what a
-            document's rows are found by.
+        record: what the manifest says of it: name, kind, whether it is of a document, weight, rank, sha256 of its
+            file, question_system, and what a document's rows are found by.
     """
 
     weights: LoraWeights
@@ -69,13 +67,13 @@ def check_bases(adapters: Sequence[Adapter]) -> None:
         hint = "only adapters of one base can be combined"
         if first.base_model != other.base_model:
             bases = first.base_model, other.base_model
-            raise InputError(f"{first.path.name} is for {bases[0]}, {other.path.name} for {bases[1]}", hint)
+            raise InputError(f"{first.name} is for {bases[0]}, {other.name} for {bases[1]}", hint)
         prints = [_fingerprint(adapter) for adapter in (first, other)]
         if all(prints) and prints[0] != prints[1]:
-            raise InputError(f"{first.path.name} and {other.path.name} are for different models of one name", hint)
+            raise InputError(f"{first.name} and {other.name} are for different models of one name", hint)
         for name in first.weights.keys() & other.weights.keys():
             if _size(first.weights[name]) != _size(other.weights[name]):
-                raise InputError(f"{first.path.name} and {other.path.name} have {name} in different sizes")
+                raise InputError(f"{first.name} and {other.name} have {name} in different sizes")
 
 
 def _fingerprint(adapter: Adapter) -> str:
@@ -111,16 +109,17 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
     names: list[str] = []
     parts = []
     for adapter, weight in zip(adapters, weights, strict=True):
-        name, number = adapter.path.resolve().name, 1
+        name, number = adapter.name, 1
         while name in names:
             number += 1
-            name = f"{adapter.path.resolve().name}-{number}"
+            name = f"{adapter.name}-{number}"
         names.append(name)
         source = adapter.provenance.get("source")
         record = {
             "name": name,
             "kind": adapter.provenance.get("kind"),
             "hypernetwork": adapter.provenance.get("hypernetwork"),
+            "of_document": is_of_document(adapter.provenance.get("kind"), source),
             "weight": weight,
             "rank": adapter.weights.r,
             "sha256": hashlib.sha256((adapter.path / WEIGHTS_FILE).read_bytes()).hexdigest(),
@@ -240,7 +239,8 @@ def read_parts(adapter: Adapter) -> list[Part]:
                 parts.append(Part(_columns(adapter.weights, *record["columns"]), record))
     except (OSError, SafetensorError):
         raise InputError(
-            f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made", "combine it again from its parts"
+            f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made",
+            "combine it again from its parts, or get all of it with hyperlora pull",
         ) from None
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{adapter.path}: the list of its parts is damaged") from None

@@ -34,7 +34,8 @@ def test_a_script_can_ask_for_a_least_fidelity(hyperlora, adapter, tiny_base_pat
     arguments = ("check", adapter, "--questions", "faq.jsonl", "--base", tiny_base_path)
     assert hyperlora(*arguments, "--min-fidelity", "0").exit_code == 0
     failed = hyperlora(*arguments, "--min-fidelity", "1")
-    assert failed.exit_code == 1 and "Traceback" not in failed.stderr
+    assert failed.exit_code == 1 and failed.stdout.startswith("fidelity ")
+    assert "is below --min-fidelity 100%" in failed.stderr
     refused = hyperlora("check", adapter, "--min-fidelity", "0.5", "--base", tiny_base_path)
     assert refused.exit_code == 2 and "needs questions" in refused.stderr
 
