@@ -1,10 +1,11 @@
 """An adapter of a document made better: gradient steps on its questions, checked on those that were held back."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from d2l.check import Fidelity, check, hold_back, right_share
+from d2l.check import ANCHORS, Fidelity, check, hold_back, kept_share, right_share
 from d2l.model import D2LModel
 from d2l.questions import QA
 from d2l.reader import DocumentText
@@ -12,7 +13,8 @@ from d2l.study.document import document_pairs, title_of
 from shared.errors import InputError
 from shared.lora.adapter import Adapter
 from shared.lora.weights import LoraWeights
-from shared.training.refine import RefineConfig
+from shared.metrics import spread
+from shared.training.refine import RefineConfig, RefinedLora
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,7 @@ def refine_adapter(
     pairs = [*questions, *studied]
     if not pairs:
         raise InputError("no question to refine with", "give --questions, or --study for written ones")
-
-    def checked(weights: LoraWeights) -> Fidelity | None:
-        return check(base, weights, held_back, system=system, anchors=model.anchors) if held_back else None
-
-    before = checked(adapter.weights)
+    before = check(base, adapter.weights, held_back, system=system, anchors=model.anchors) if held_back else None
     refined = model.refine(
         adapter.weights,
         pairs,
@@ -102,12 +100,21 @@ def refine_adapter(
         on_progress=on_progress,
     )
     try:
-        after = checked(refined.weights)
+        after = before and _after(model, refined, before, held_back)
     except KeyboardInterrupt:
         after = None
     steps = _steps_before(adapter) + len(refined.losses)
     found = RefinedAdapter(refined.weights, steps, len(pairs), before, after, refined.losses, refined.checks)
     return found if found.is_better else replace(found, weights=adapter.weights, gradient_steps=_steps_before(adapter))
+
+
+def _after(model: D2LModel, refined: RefinedLora, before: Fidelity, held_back: Sequence[QA]) -> Fidelity:
+    """What is not known yet: the base's answers are those of before, the adapter's mostly those between the steps."""
+    started, system = time.monotonic(), model.config.question_system
+    weights = refined.weights.to(model.base.device, model.base.placement.dtype)
+    share = max(refined.checks) if refined.checks else right_share(model.base, weights, held_back, system=system)
+    kept = round(kept_share(model.base, weights, spread(model.anchors, ANCHORS)), 4) if model.anchors else None
+    return replace(before, adapter=share, kept=kept, seconds=round(time.monotonic() - started, 1))
 
 
 def _steps_before(adapter: Adapter) -> int:

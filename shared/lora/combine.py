@@ -103,7 +103,7 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
     """Adapters as parts of a combination.
 
     Raises:
-        InputError: different bases.
+        InputError: different bases, or a weight that makes numbers that are not finite.
     """
     check_bases(adapters)
     names: list[str] = []
@@ -126,7 +126,10 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
             "question_system": adapter.question_system,
             "rows": source.get("rows") if isinstance(source, dict) else None,
         }
-        parts.append(Part(adapter.weights if weight == 1 else adapter.weights.scaled(weight), record))
+        weighted = adapter.weights if weight == 1 else adapter.weights.scaled(weight)
+        if not weighted.is_finite:
+            raise InputError(f"the weight {weight:g} is too large for {name}", "1 is the adapter as it is")
+        parts.append(Part(weighted, record))
     return parts
 
 

@@ -33,7 +33,7 @@ class RefineConfig(Config):
 
     Attributes:
         passes: over all prompts, in batches; but ``least_steps`` Adam steps at least, and ``most_steps`` at most.
-        lr: rate at the first step; it falls to zero over the steps.
+        lr: rate at the first step; it falls to zero over the steps, or over the time that there is for them.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
         batch_tokens: tokens of a step's prompts, at most; one prompt that is longer has a step of its own.
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
@@ -103,14 +103,14 @@ def refine(
         check: how good an adapter is, from 0 to 1. Asked behind a pass over the prompts, as long as that takes no more
             than a quarter of the time, and at the end: the best state is what comes back, the later one of equal ones.
             The steps end where it gives 1, or several times in a row less than before.
-        max_seconds: stop after this time, checks included; the last check comes behind it.
+        max_seconds: stop the steps after this time, checks between them included; the last check comes behind it.
         keep_interrupted: return what is reached so far at a ``KeyboardInterrupt``, instead of passing it on.
         on_progress: called with steps done and all of them.
 
     Raises:
         InputError: the adapter has nothing in these blocks.
     """
-    started, rng = time.monotonic(), random.Random(config.seed)
+    rng = random.Random(config.seed)
     num_blocks = len(find_decoder(base.model).blocks)
     first = num_blocks - max(1, round(config.blocks * num_blocks))
     weights = _trainable(initial.to(device=base.device, dtype=torch.float32, copy=True), first)
@@ -135,10 +135,12 @@ def refine(
     losses: list[float] = []
     order: list[int] = []
     best = _Best(check)
+    started = time.monotonic()  # what was prepared above is no step
     try:
         for step in range(steps):
             order = order or rng.sample(range(len(asked)), len(asked))
-            optimizer.param_groups[0]["lr"] = config.lr * (1 - step / steps)
+            spent = (time.monotonic() - started) / max_seconds if max_seconds else 0.0
+            optimizer.param_groups[0]["lr"] = config.lr * (1 - max(step / steps, min(spent, 1.0)))
             with apply_lora(base.model, weights.to(base.placement.dtype)):
                 losses.append(_step(asked[order.pop()], *_anchored(kept, step), config.anchor_weight))
             optimizer.step()
