@@ -68,6 +68,7 @@ def inspect(
                 known = file if isinstance(file, dict) else {}  # somebody else may have written it
                 text.append(f"{'source file':15} {known.get('name')} sha256 {known.get('sha256')}")
             text += [f"{name:15} {value[name]}" for name in ("description", "tokens", "chunks") if name in value]
+            text += _measured(value.get("fidelity"))
         elif isinstance(value, dict):
             text.append(f"{key:15} {', '.join(f'{name} {number}' for name, number in value.items())}")
         else:
@@ -86,6 +87,14 @@ def inspect(
         output.note(f"drawn: {plot}")
     more = {"chunks_remembered": [output.plain(c) for c in chunks]} if chunks else {}
     output.result("\n".join(text), {**facts, "provenance": source, "norms": norms, **more})
+
+
+def _measured(found: Any) -> list[str]:
+    """What the check said when the adapter was made; somebody else may have written it."""
+    share = found.get("adapter") if isinstance(found, dict) else None
+    if not isinstance(share, float | int):
+        return []
+    return [f"{'fidelity':15} {share:.0%} of {found.get('questions')} questions that it was not studied with"]
 
 
 def _in_order(norms: dict[str, float]) -> list[tuple[str, float]]:

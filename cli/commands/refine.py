@@ -84,7 +84,12 @@ def refine(
             tell_fidelity(found.after)
     if not found.is_better:
         output.warning("the steps made it worse: the adapter is written as it was")
-    change = {"gradient_steps": found.gradient_steps, "refined_with": found.questions}
+    told = found.after if found.is_better else found.before
+    change = {
+        "gradient_steps": found.gradient_steps,
+        "refined_with": found.questions,
+        "fidelity": told and output.plain(told),
+    }
     with stages("write"):
         written = save_derived(target, loaded, found.weights, change, base=base, force=force)
     output.result(

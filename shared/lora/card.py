@@ -39,7 +39,7 @@ A LoRA adapter for {base_link}, {made_by} [hyperlora](https://pypi.org/project/h
 | hypernetwork | {hypernetwork} |
 | made with | {versions} |
 
-{not_read}## Use
+{fidelity}{not_read}## Use
 
 ```python
 from peft import PeftModel
@@ -156,6 +156,7 @@ def save_adapter(
             "multitask": f"on {source.get('trained_on')}",
             "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
+        fidelity=_fidelity(source.get("fidelity")),
         not_read=_not_read(source.get("not_read", [])),
         warning=_LEAK if is_of_document(kind, source) else "",
         r=weights.r,
@@ -170,6 +171,19 @@ def save_adapter(
     size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
     made = str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size
     return WrittenAdapter(*made, is_zero(weights))
+
+
+def _fidelity(found: Any) -> str:
+    """What a check found, in words; see ``d2l.check.Fidelity``."""
+    if not isinstance(found, dict) or found.get("adapter") is None:
+        return ""
+    others = {"without it": found.get("base"), "with the document in the prompt": found.get("text")}
+    beside = ", ".join(f"{name} {share:.0%}" for name, share in others.items() if share is not None)
+    text = f"Fidelity {found['adapter']:.0%}: the share of {found['questions']} questions that it was not studied with"
+    text += f" whose answer holds the right one{f' ({beside})' if beside else ''}."
+    if found.get("kept") is not None:
+        text += f" Of the base model's own words on unrelated questions, {found['kept']:.0%} stay."
+    return f"{text}\n\n"
 
 
 def is_of_document(kind: Any, source: Any) -> bool:

@@ -59,6 +59,7 @@ def save_derived(
     if path.resolve() == adapter.path.resolve():
         raise InputError(f"{path} is the adapter itself", "choose another -o")
     kind = adapter.provenance.get("kind")
+    stale = dict.fromkeys(("rows", "fidelity", "pairs_answered"))
     source = adapter.provenance.get("source")
     return save_adapter(
         path,
@@ -67,7 +68,8 @@ def save_derived(
         kind=kind if kind in TAGS else "combined",
         title=f"{adapter.name}, changed",
         hypernetwork=str(adapter.provenance.get("hypernetwork", "-")),
-        source={**(source if isinstance(source, dict) else {}), "rows": None, "from": adapter.name, **change},
+        # What was measured, and the rows, are of the adapter as it was.
+        source={**(source if isinstance(source, dict) else {}), **stale, "from": adapter.name, **change},
         dtype=stored_dtype(adapter),
         question_system=adapter.question_system,
         force=force,

@@ -54,7 +54,11 @@ def test_d2l_asks_what_it_held_back(hyperlora, d2l_hypernet, document, tmp_path,
     report = json.loads(done.stdout)
     assert report["pairs"] == 35 and report["fidelity"]["questions"] == 5
     source = json.loads((tmp_path / "checked" / "provenance.json").read_text())["source"]
-    assert source["fidelity"] == report["fidelity"]
+    assert source["fidelity"] == report["fidelity"] and report["fidelity"]["text"] is not None
+    card = (tmp_path / "checked" / "README.md").read_text()
+    assert f"Fidelity {report['fidelity']['adapter']:.0%}: the share of 5 questions" in card and "words" in card
+    assert hyperlora("scale", "checked", "0.5", "-o", "soft").exit_code == 0
+    assert "Fidelity" not in (tmp_path / "soft" / "README.md").read_text()  # measured of another adapter
     assert len((tmp_path / "asked.jsonl").read_text().splitlines()) == 40
     unchecked = json.loads(hyperlora(*run, "-o", "unchecked", "--no-check").stdout)
     assert unchecked["pairs"] == 40 and unchecked["fidelity"] is None

@@ -43,7 +43,9 @@ def test_the_document_s_questions_are_checked_before_and_after(refine, tmp_path,
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["before"]["questions"] == report["after"]["questions"] == 5
-    assert read_adapter(tmp_path / "better").provenance["source"]["refined_with"] == 35
+    source = read_adapter(tmp_path / "better").provenance["source"]
+    assert source["refined_with"] == 35 and source["fidelity"] == report["after"]
+    assert f"Fidelity {report['after']['adapter']:.0%}" in (tmp_path / "better" / "README.md").read_text()
 
 
 def test_steps_that_made_it_worse_are_not_kept(refine, tmp_path, document, monkeypatch):
