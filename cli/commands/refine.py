@@ -8,6 +8,7 @@ import typer
 from cli import options, output
 from cli.fidelity import fidelity_text, tell_fidelity
 from cli.loading import load_adapter, load_d2l
+from cli.process import ctrl_c_is_kept
 from cli.progress import bar, spinner
 
 
@@ -64,7 +65,7 @@ def refine(
     from shared.lora.derived import save_derived
     from shared.training.refine import REFINE
 
-    with stages("refine"), bar("steps") as move:
+    with stages("refine"), bar("steps") as move, ctrl_c_is_kept():
         found = refine_adapter(
             model,
             loaded,

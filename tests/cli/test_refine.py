@@ -1,6 +1,10 @@
 """``hyperlora refine``: a better adapter, or the old one."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +12,7 @@ import torch
 from d2l.questions import QA
 from shared.lora.adapter import read_adapter
 
+ROOT = Path(__file__).parents[2]
 FAQ = [{"question": "When does the ferry leave?", "answer": "six"}]
 
 
@@ -111,6 +116,35 @@ def test_ctrl_c_keeps_the_best_and_the_same_command_goes_on(refine, document, wr
     losses = json.loads(second.stdout)["losses"]
     assert losses[0] < json.loads(first.stdout)["losses"][0]
     assert read_adapter(tmp_path / "second").provenance["source"]["gradient_steps"] == 4 + len(losses)
+
+
+SLOW = """
+import os, signal, sys
+import shared.training.refine as library
+
+step, calls = library._step, []
+
+def interrupting(*arguments):
+    calls.append(1)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(*arguments)
+
+library._step = interrupting
+from cli.__main__ import main
+main()
+"""
+
+
+def test_a_real_ctrl_c_ends_the_steps_and_the_adapter_is_written(refine, d2l_hypernet, tmp_path):
+    command = ["refine", "adapter", "--questions", "faq.jsonl", "--hypernet", str(d2l_hypernet), "-o", "kept", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW, *command, "--passes", "100"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["losses"]) == 2
+    assert read_adapter(tmp_path / "kept").provenance["source"]["gradient_steps"] == 2
 
 
 def test_a_ctrl_c_in_the_last_check_loses_nothing(refine, document, written, monkeypatch, tmp_path):
