@@ -50,6 +50,12 @@ Study = Annotated[
         show_default=False,
     ),
 ]
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context", metavar="FILE", help="Its document; of several, each with --context.", show_default=False
+    ),
+]
 Refine = Annotated[
     int,
     typer.Option(min=0, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."),

@@ -9,7 +9,7 @@ from d2l.check import ANCHORS, Fidelity, check, hold_back, kept_share, right_sha
 from d2l.model import D2LModel
 from d2l.questions import QA
 from d2l.reader import DocumentText
-from d2l.study.document import document_pairs, title_of
+from d2l.study.document import pairs_of_all
 from shared.errors import InputError
 from shared.lora.adapter import Adapter
 from shared.lora.weights import LoraWeights
@@ -57,7 +57,7 @@ class RefinedAdapter:
 def refine_adapter(
     model: D2LModel,
     adapter: Adapter,
-    document: DocumentText | None,
+    documents: Sequence[DocumentText],
     questions: Sequence[QA],
     *,
     study: int | None = None,
@@ -70,8 +70,8 @@ def refine_adapter(
     What is held back is asked between the steps: it says when they end, and which state is kept.
 
     Args:
-        document: what the adapter was made of; the written questions are those of ``d2l``, a few held back for the
-            check. Without it, ``questions`` are all there is.
+        documents: all that the adapter was made of; the written questions are those of ``d2l``, a few held back for
+            the check. Without them, ``questions`` are all there is.
         questions: the user's own, with their answers.
         study: as in ``InternalizeOptions``.
         max_seconds: stop the steps after this time.
@@ -80,11 +80,7 @@ def refine_adapter(
         InputError: no question.
     """
     base, system = model.base, model.config.question_system
-    written = (
-        []
-        if document is None
-        else document_pairs(model, document.text, study, title=title_of(document), use_cache=True)
-    )
+    written = pairs_of_all(model, documents, study, use_cache=True)
     studied, held_back = hold_back(written)
     pairs = [*questions, *studied]
     if not pairs:

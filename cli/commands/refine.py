@@ -6,17 +6,15 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.fidelity import fidelity_text, tell_fidelity
+from cli.fidelity import fidelity_text, read_context, tell_fidelity
 from cli.loading import load_adapter, load_d2l
 from cli.process import ctrl_c_is_kept
-from cli.progress import bar, spinner
+from cli.progress import bar
 
 
 def refine(
     adapter: Annotated[str, typer.Argument(help="Adapter directory or Hub id.", show_default=False)],
-    context: Annotated[
-        Path | None, typer.Option(help="Its document: written questions on it.", show_default=False)
-    ] = None,
+    context: options.Context = None,
     questions: Annotated[
         Path | None,
         typer.Option(help="Your own questions: JSONL with question and answer (or answers).", show_default=False),
@@ -46,19 +44,14 @@ def refine(
     from shared.paths import check_output
     from shared.provenance import Stages, provenance
 
-    if context is None and questions is None:
+    if not context and questions is None:
         raise InputError("nothing to refine with", "give --context, --questions, or both")
     stages = Stages()
     own = read_questions(questions) if questions else []
     loaded = load_adapter(adapter)
     target = output_dir or Path(f"{loaded.name}-refined")
     check_output(target, force=force, what="adapter")
-    document = None
-    if context is not None:
-        from d2l.reader import read_document
-
-        with spinner("reading"):
-            document = read_document(str(context))
+    documents = read_context(context or [], loaded)
     with stages("load"):
         model = load_d2l(hypernet, base or loaded.base_model, device, dtype)
     from d2l.refine import refine_adapter
@@ -69,7 +62,7 @@ def refine(
         found = refine_adapter(
             model,
             loaded,
-            document,
+            documents,
             own,
             study=study,
             config=REFINE.replace(passes=passes),

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from d2l.questions import QA
+from tests.models import FLOAT32
 
 FAQ = [{"question": "When does the ferry leave?", "answer": "six"}, {"question": "What is it?", "answer": "a ferry"}]
 
@@ -62,3 +63,29 @@ def test_d2l_asks_what_it_held_back(hyperlora, d2l_hypernet, document, tmp_path,
     assert len((tmp_path / "asked.jsonl").read_text().splitlines()) == 40
     unchecked = json.loads(hyperlora(*run, "-o", "unchecked", "--no-check").stdout)
     assert unchecked["pairs"] == 40 and unchecked["fidelity"] is None
+
+
+def test_an_adapter_of_two_documents_is_asked_what_was_held_back_of_both(
+    hyperlora, d2l_hypernet, document, tmp_path, monkeypatch
+):
+    (tmp_path / "other.txt").write_text("The keeper is called Maud and keeps two goats.\n" * 4)
+
+    def write_pairs(_writer, text, *_arguments, **_options):
+        word = "ferry" if "ferry" in text else "goat"
+        return [QA(f"{ask} {word} {n}?", (f"{word} {n}",)) for n in range(15) for ask in ("Which is", "Say the")]
+
+    monkeypatch.setattr("d2l.study.document.write_pairs", write_pairs)
+    files = (document, "other.txt")
+    done = hyperlora("d2l", *files, "--hypernet", d2l_hypernet, "--study", "8", "-o", "both", "--json", *FLOAT32)
+    assert done.exit_code == 0, done.stderr
+    made = json.loads(done.stdout)["fidelity"]
+    check = ("check", "both", "--hypernet", d2l_hypernet, "--study", "8", "--json", "--dtype", "float32", "--context")
+    both = hyperlora(*check, document, "--context", "other.txt")
+    assert both.exit_code == 0 and "was made of" not in both.stderr, both.stderr
+    again = json.loads(both.stdout)
+    assert {k: again[k] for k in ("questions", "adapter", "base", "text")} == {
+        k: made[k] for k in ("questions", "adapter", "base", "text")
+    }
+    one = hyperlora(*check, document)
+    assert one.exit_code == 0 and "was made of harbour.txt, other.txt" in one.stderr
+    assert json.loads(one.stdout)["questions"] != again["questions"]
