@@ -9,10 +9,11 @@ STAMP := $(VENV)/.ready
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-# Hostile inputs, kills at every step, failing disks and Hubs: about an hour. SHARE=0.1 takes a tenth.
+# Hostile inputs, kills at every step, failing disks and Hubs: about an hour. SHARE=0.1 takes a tenth. What has passed is
+# kept in campaign-SHARE.json, and a run that was cut goes on behind it; delete the file to begin anew.
 SHARE ?= 1
 campaign: $(STAMP)
-	$(BIN)/python -m tests.campaign --share $(SHARE)
+	$(BIN)/python -m tests.campaign --share $(SHARE) --json campaign-$(SHARE).json
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py

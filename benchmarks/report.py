@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, docs/results.md and the shipped cards from benchmarks/results/*.json.
+"""Writes the tables of README.md, docs/results.md, docs/reliability.md and the cards from benchmarks/results/*.json.
 
 python -m benchmarks.report          # rewrite what stands between the markers
 python -m benchmarks.report --check  # exit with 1 if a page is stale
@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import tables
+from benchmarks import speed_tables, tables
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", *CARDS)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md", *CARDS)
 MARKED = re.compile(r"(<!-- report: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -41,7 +41,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks-unseen": tables.tasks_unseen,
     "tasks-differences": tables.tasks_differences,
     "tasks-each": tables.tasks_each,
-    "times": tables.times,
+    "times": speed_tables.times,
+    "making": speed_tables.making,
+    "answering": speed_tables.answering,
+    "decoding": speed_tables.decoding,
+    "reference-shapes": speed_tables.reference_shapes,
+    "campaign": tables.campaign,
+    "memory": tables.memory,
 }
 
 

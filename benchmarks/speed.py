@@ -3,15 +3,18 @@
 python -m benchmarks.speed --json speed.json
 python -m benchmarks.speed --tokens 500,2000 --turns 2
 
-Making: ``d2l --no-study`` on generated documents against a plain forward pass of the base over the same batches of
-tokens. Answering: time to the first token of a short question with the adapter and nothing in the prompt, and with the
-text in the prompt. The quickest of the turns counts, since whatever else runs only adds to a time.
+Making: ``d2l --no-study`` on generated documents against a plain pass of the base over the same batches of tokens.
+Answering: time to the first token of a short question with the adapter and nothing in the prompt, and with the
+text in the prompt. Decoding: tokens a second with the longest document's adapter, here and in llama.cpp. The
+quickest of the turns counts, since whatever else runs only adds to a time.
 """
 
 import argparse
+import importlib.util
 import json
-import resource
+import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +26,17 @@ from d2l.model import D2LModel, batches
 from d2l.questions import question_messages
 from d2l.synthetic import synthetic_document
 from shared.base.chat import GenerationConfig, chat_ids, generate, pad_batch
-from shared.base.model import BaseModel
+from shared.base.gguf import embedded_file
+from shared.base.model import BaseModel, read_architecture
+from shared.export.gguf_files import write_lora_gguf
+from shared.export.gguf_names import gguf_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.provenance import provenance
+from shared.serving.engine import Engine, EngineSettings
 
 RANK, MEMORY = 512, 1_000_000_000  #: the command's own defaults
+DECODED = 64
 QUESTION = "Who is responsible for the report?"
 
 
@@ -88,8 +96,6 @@ def making(model: D2LModel, text: str, turns: int) -> tuple[dict[str, float], Lo
         "encoding": min(encoded),
         "adapter": whole,
         "ratio": whole / plain,
-        "solve_share": (whole - min(encoded)) / min(encoded),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     return record, made[0]
 
@@ -108,6 +114,60 @@ def answering(base: BaseModel, weights: LoraWeights, text: str, turns: int, syst
 
     alone, full = quickest(turns, with_adapter, lambda: generate(base, [prompts[1][-room:]], one))
     return {"prompt_tokens": len(prompts[1]), "adapter": alone, "context": full, "times": full / alone}
+
+
+def decoding(base: BaseModel, weights: LoraWeights, turns: int) -> list[dict[str, object]]:
+    """Tokens a second of greedy decoding behind a short prompt, with a long document's adapter and without."""
+    ids = chat_ids(base, question_messages(QUESTION))
+
+    def decode() -> None:
+        prompt = torch.tensor([ids], device=base.device)
+        limits = {"min_new_tokens": DECODED, "max_new_tokens": DECODED, "do_sample": False}
+        base.model.generate(prompt, attention_mask=torch.ones_like(prompt), **limits)
+
+    def with_adapter(fold: bool) -> float:
+        with apply_lora(base.model, weights, fold=fold):
+            return quickest(turns, decode)[0]
+
+    found = {"base alone": quickest(turns, decode)[0], "adapter": with_adapter(False), "folded in": with_adapter(True)}
+    rows = [{"engine": "hyperlora", "what": what, "per_second": DECODED / s} for what, s in found.items()]
+    return rows + _llama_cpp(base, weights, ids, turns)
+
+
+def _llama_cpp(base: BaseModel, weights: LoraWeights, ids: list[int], turns: int) -> list[dict[str, object]]:
+    """The same by llama.cpp on the embedded base's own 4-bit file, where xllamacpp is installed."""
+    file = embedded_file()
+    if file is None or importlib.util.find_spec("xllamacpp") is None:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        lora = Path(folder) / "adapter.gguf"
+        name = base.spec.name_or_path
+        write_lora_gguf(lora, gguf_adapter(weights, read_architecture(name)), name="adapter", base_model=name)
+        engine = Engine(EngineSettings(str(file), (str(lora),), threads=torch.get_num_threads()))
+        rows = []
+        try:
+            for what, scale in (("base alone", 0.0), ("adapter", 1.0)):
+                request = {
+                    "prompt": ids,
+                    "n_predict": DECODED,
+                    "ignore_eos": True,
+                    "temperature": 0,
+                    "lora": [{"id": 0, "scale": scale}],
+                }
+                speeds = [
+                    _post(engine, "/completion", request)["timings"]["predicted_per_second"] for _ in range(turns)
+                ]
+                rows.append({"engine": "llama.cpp, 4-bit base", "what": what, "per_second": max(speeds)})
+        finally:
+            engine.close()
+    return rows
+
+
+def _post(engine: Engine, path: str, request: dict) -> dict:
+    headers = {"Authorization": f"Bearer {engine.key}", "Content-Type": "application/json"}
+    address = f"http://{engine.host}:{engine.port}{path}"
+    with urllib.request.urlopen(urllib.request.Request(address, json.dumps(request).encode(), headers)) as reply:
+        return json.load(reply)
 
 
 def main() -> None:
@@ -130,10 +190,17 @@ def main() -> None:
             record = answering(base, weights, text, turns, model.config.question_system)
             answered.append({"tokens": made[-1]["tokens"], **record})
             print(*(f"{k} {v:.2f}" for k, v in answered[-1].items()), flush=True)
+    decoded = decoding(base, weights, options.turns)
+    for row in decoded:
+        print(f"{row['engine']}, {row['what']}: {row['per_second']:.1f} tokens/s", flush=True)
     if options.json:
         facts = {"hypernetwork": model.name, "threads": torch.get_num_threads(), "turns": options.turns}
         options.json.write_text(
-            json.dumps({"making": made, "answering": answered, "provenance": provenance(**facts)}, indent=1) + "\n"
+            json.dumps(
+                {"making": made, "answering": answered, "decoding": decoded, "provenance": provenance(**facts)},
+                indent=1,
+            )
+            + "\n"
         )
 
 

@@ -22,7 +22,6 @@ APPROACHES = {
     "retrieval": "two best chunks in the prompt",
     "distillation": "context distillation",
     "d2l": "adapter, one pass",
-    "d2l+refinement": "adapter + distillation",  # until 0.1
     "d2l+study": "adapter, studied in closed form",
     "d2l+refine": "**adapter, studied**",
 }
@@ -85,6 +84,7 @@ def study() -> str:
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
         "study-generated": "generated documents, written pairs",
+        "study-real": "Wikipedia paragraphs, adversarial questions, written pairs",
     }
     modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
     for name, title in sets.items():
@@ -245,31 +245,6 @@ def tasks_each() -> str:
     return table(("unseen task", *(TASK_MODES[m] for m in modes)), rows)
 
 
-def times() -> str:
-    rows = []
-    pairs = result("d2l-brief-study")["pairs"]
-    titles = {
-        "d2l-brief": "a six-page PDF, 21 chunks, one pass",
-        "d2l-brief-study": f"the same, studied with {pairs} written questions",
-        "t2l-task": "one description",
-    }
-    for name, title in titles.items():
-        r = result(name)
-        seconds = r["seconds"]
-        rows.append(
-            (
-                title,
-                figure(seconds["import"], 1),
-                figure(seconds["load"], 1),
-                figure(seconds["generate"]),
-                figure(seconds["write"]),
-                r["rank"],
-                f"{r['bytes'] / 1e6:.1f} MB",
-            )
-        )
-    return table(("", "s to import", "s to load", "s to generate", "s to write", "rank", "adapter"), rows)
-
-
 def _sum_of(counted: Iterable[tuple[int, float]]) -> str:
     """Counts and the shares of them that were found, as one share of all."""
     pairs = list(counted)
@@ -365,3 +340,44 @@ def card_t2l() -> str:
     modes = ("base+description", "base+3 examples", "adapter", "other", "multitask")
     rows = ((TASK_MODES[m], interval(seen[m]["score"]), interval(unseen[m]["score"])) for m in modes)
     return table(("", "15 tasks of the training", "27 unseen tasks"), rows)
+
+
+def campaign() -> str:
+    """What the campaign tried, by kind."""
+    found = result("campaign")["kinds"]
+    columns = ("inputs", "kills", "refused", "failed")
+    rows = [(name, *(f"{kind[column]:,}" for column in columns)) for name, kind in found.items()]
+    total = (f"**{sum(kind[column] for kind in found.values()):,}**" for column in columns)
+    return table(("kind", "inputs", "kills", "refused or ended", "failures"), [*rows, ("**all**", *total)])
+
+
+def memory() -> str:
+    """Memory of ``d2l`` by the size of the text."""
+    rows = []
+    for run in sorted(result("memory").values(), key=lambda run: run["bytes"]):
+        parts, stopped = run["resident_mb"], run["stopped_at_token"]
+        half = len(parts) // 2
+        # The first stretch holds the model's first batches, in which the allocator's pools still grow.
+        halves = [max((part["mb"] for part in some), default=None) for some in (parts[:half], parts[half:])]
+        reach = f"{run['tokens']:,}" if stopped is None else f"{stopped:,} of {run['tokens']:,}, stopped"
+        adapter = "-" if run["adapter_bytes"] is None else f"{run['adapter_bytes'] / 1e6:.1f} MB"
+        rows.append(
+            (
+                f"{run['bytes']:,}",
+                reach,
+                *("-" if part is None else f"{part:,} MB" for part in halves),
+                f"{run['peak_mb']:,} MB",
+                f"{run['seconds']:,.0f}",
+                adapter,
+            )
+        )
+    head = (
+        "bytes of text",
+        "tokens encoded",
+        "largest in the first half",
+        "in the second half",
+        "peak",
+        "seconds",
+        "adapter",
+    )
+    return table(head, rows)

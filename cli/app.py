@@ -11,6 +11,7 @@ if __name__ == "__main__":  # accelerate launch -m cli.app train ...; before the
 
 import typer
 
+from cli import output
 from cli.commands import (
     ask,
     chat,
@@ -62,14 +63,14 @@ def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
-        print(f"hyperlora {version('hyperlora')}")
+        output.write(f"hyperlora {version('hyperlora')}")
         raise typer.Exit
 
 
 @app.callback()
 def _start(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=handled(_version), is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     # Libraries' own bars and warnings would mix with ours; a user who wants them sets these variables.

@@ -12,6 +12,7 @@ import typer
 from cli import output
 from cli.process import Ended, unwinding
 from shared.errors import HyperLoraError, one_line
+from shared.hub_errors import check_endpoint
 from shared.hub_token import masked
 
 
@@ -38,6 +39,7 @@ def handled(function: Callable[..., Any]) -> Callable[..., Any]:
         output.configure(json_output=kwargs.get("json", False), quiet=kwargs.get("quiet", False))
         try:
             with unwinding():
+                check_endpoint()
                 return function(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise

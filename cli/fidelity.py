@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from cli import output
 from cli.progress import spinner
+from cli.reading import report
 
 if TYPE_CHECKING:
     from d2l.check import Fidelity
@@ -23,10 +24,12 @@ def read_context(paths: list[str], adapter: "Adapter") -> "list[DocumentText]":
     from d2l.reader import read_documents
 
     with spinner("reading"):
-        documents = read_documents(paths).documents
-    source = adapter.provenance.get("source")
+        read = read_documents(paths)
+    report(read, losses_only=True)
+    documents, source = read.documents, adapter.provenance.get("source")
     files = source.get("files") if isinstance(source, dict) else None
-    known = {file.get("sha256"): file.get("name") for file in files or () if isinstance(file, dict)}
+    made_of = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    known = {str(file.get("sha256")): file.get("name") for file in made_of}
     if known and {document.sha256 for document in documents} != set(known):
         output.warning(
             f"the adapter was made of {', '.join(map(str, known.values()))}, not of exactly these documents: questions "

@@ -13,13 +13,19 @@ def _finite(value: float) -> float:
     return value
 
 
+def _seed(value: int) -> int:
+    if not -(2**63) <= value < 2**64:
+        raise typer.BadParameter("a seed has at most 64 bits")
+    return value
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output directory.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", envvar="HYPERLORA_DEVICE")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", envvar="HYPERLORA_DTYPE")]
 SaveDtype = Annotated[str, typer.Option(help="Of the written factors: bfloat16, float16 or float32.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=_seed)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
 Token = Annotated[
     str | None,
@@ -45,6 +51,7 @@ Study = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=1000,
         help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
         "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
@@ -58,7 +65,9 @@ Context = Annotated[
 ]
 Refine = Annotated[
     int,
-    typer.Option(min=0, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."),
+    typer.Option(
+        min=0, max=1000, help="Passes of gradient steps over the questions of study; 0 for the closed form alone."
+    ),
 ]
 REFINE_PASSES = 4
 LearnSteps = Annotated[

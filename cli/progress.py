@@ -1,5 +1,6 @@
 """Progress on stderr; the only place where rich's live display is used."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -49,18 +50,25 @@ def bar(description: str, unit: str | None = None) -> Iterator[Callable[[int, in
 
 
 @contextmanager
-def staged_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function (stage, done, total) that moves a progress bar; a new stage starts it anew."""
+def staged_bar(seconds: dict[str, float]) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (stage, done, total) that moves a progress bar; a new stage starts it anew.
+
+    Args:
+        seconds: of each stage, filled here: what passed since the call before belongs to the stage that is told of.
+    """
     console = output.stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=output.is_quiet() or not console.is_terminal
     ) as live:
         task = live.add_task("", total=None)
-        current = ""
+        current, since = "", time.monotonic()
 
         def move(stage: str, done: int, total: int) -> None:
-            nonlocal current
+            nonlocal current, since
+            now = time.monotonic()
+            seconds[stage] = seconds.get(stage, 0.0) + now - since
+            since = now
             if stage != current:
                 live.reset(task, description=stage, total=total)
                 current = stage

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from d2l.chunking import Chunk
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.paths import home
-from shared.work_folder import is_inside_work, whole_file
+from shared.work_folder import drop_oldest, mark_used, remove_left_overs, whole_file
 
 MAX_BYTES = 8_000_000_000
 # Raise it when the same weights give other factors than before: files of another format are never read again.
@@ -23,13 +22,22 @@ class ChunkCache:
     A run that was interrupted goes on where it stopped, and an edited document has only its changed chunks encoded. The
     files reveal as much of a document as its adapter does: they are readable by the user alone.
 
+    A document whose factors are larger than the cache has its first chunks kept: were it the last ones, its next run
+    would find none where it begins, and drop those it needs later.
+
     Args:
         key: ``D2LModel.cache_key``; each has a directory of its own.
         root: folder of these directories, by default in ``HYPERLORA_HOME``.
+        max_bytes: of all hypernetworks' chunks together, and an eighth more while a run is at work.
     """
 
-    def __init__(self, key: str, root: Path | None = None) -> None:
+    def __init__(self, key: str, root: Path | None = None, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._used = self._since_prune = 0
+        #: Whether chunks of this run were left out for want of room.
+        self.is_full = False
         self.directory = (root or home() / "chunks") / hashlib.sha256(f"{FORMAT} {key}".encode()).hexdigest()[:32]
+        remove_left_overs(self.directory.parent)  # a run that finds all of its chunks writes nothing here
 
     @staticmethod
     def name(chunk: Chunk) -> str:
@@ -60,7 +68,8 @@ class ChunkCache:
                 return None
             tensors = load(content)
             names = sorted({key.rpartition(".")[0] for key in tensors})
-            os.utime(file)  # the oldest are dropped first
+            mark_used(file)
+            self._used += len(data)
             return ChunkFactors({n: LayerRows(tensors[f"{n}.keys"], tensors[f"{n}.values"]) for n in names})
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
@@ -76,27 +85,19 @@ class ChunkCache:
                 tensors = {f"{n}.keys": rows.keys.contiguous() for n, rows in part.items()}
                 tensors |= {f"{n}.values": rows.values.contiguous() for n, rows in part.items()}
                 content = save(tensors)
+                if self._used + len(content) > self.max_bytes:
+                    self.is_full = True
+                    return
                 with whole_file(file, self.directory.parent) as new:
                     new.write_bytes(hashlib.sha256(content).digest() + content)
+                self._used += len(content)
+                self._since_prune += len(content)
+                if self._since_prune > self.max_bytes // 8:
+                    self.prune()
         except OSError:
             pass
 
-    def prune(self, max_bytes: int = MAX_BYTES) -> None:
+    def prune(self) -> None:
         """Remove the least recently used chunks of all hypernetworks beyond ``max_bytes``."""
-        files = []
-        for file in self.directory.parent.glob("*/*"):
-            if is_inside_work(file):
-                continue
-            try:
-                files.append((file.stat().st_mtime, file.stat().st_size, file))
-            except OSError:
-                continue  # another process removed it
-        total = sum(size for _, size, _ in files)
-        for _, size, file in sorted(files):
-            if total <= max_bytes:
-                break
-            try:
-                file.unlink(missing_ok=True)
-            except OSError:
-                continue  # a read-only home is no reason for a run to fail
-            total -= size
+        self._since_prune = 0
+        drop_oldest(self.directory.parent.glob("*/*"), self.max_bytes)

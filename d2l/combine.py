@@ -13,7 +13,7 @@ from d2l.model import D2LModel
 from d2l.study.kept import kept_studied
 from shared.errors import HyperLoraError
 from shared.hypernetwork.head import ChunkFactors
-from shared.lora.combine import Part
+from shared.lora.parts import Part
 from shared.lora.weights import LoraWeights
 from shared.paths import home
 from shared.training.refine import REFINE

@@ -23,6 +23,7 @@ from shared.lora.adapter import PROVENANCE_FILE
 from shared.lora.card import WrittenAdapter, save_adapter
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
+from shared.text import whole_text
 from shared.training.refine import REFINE, RefineConfig
 
 
@@ -128,7 +129,7 @@ class DocumentAdapter:
             InputError: ``path`` exists and ``force`` is off.
         """
         path, lora, config = Path(path), self.lora, self.model.config
-        names = [Path(document.path).name for document in self.documents]
+        names = [whole_text(Path(document.path).name) for document in self.documents]
         files = [
             {
                 "name": name,
@@ -233,11 +234,12 @@ def internalize(
     rows = None
     if cache:
         cache.prune()
-        rows = {
-            "cache": cache.directory.name,
-            "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
-            "studied": keep_studied(pairs) if pairs else None,
-        }
+        if not cache.is_full:  # else not all of them can be found
+            rows = {
+                "cache": cache.directory.name,
+                "chunks": [cache.name(chunk) for chunks in cut for chunk in chunks],
+                "studied": keep_studied(pairs) if pairs else None,
+            }
     adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)
     if not pairs:
         return adapter

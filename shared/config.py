@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from shared.errors import InputError
-from shared.text import ESCAPED_SURROGATE, check_text
+from shared.text import ESCAPED_SURROGATE, check_text, whole_text
 
 # A thousand times what a configuration takes.
 MAX_JSON_BYTES = 1 << 26
@@ -85,6 +85,11 @@ def read_json(path: Path, what: str) -> Any:
     if ESCAPED_SURROGATE.search(text):
         check_text(data, f"{what}: {path}")
     return data
+
+
+def written_json(data: Any, indent: int = 2) -> str:
+    """JSON text of a file that ``read_json`` takes: halves of characters, from names that are no text, become ``?``."""
+    return whole_text(json.dumps(data, indent=indent, ensure_ascii=False)) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from shared.errors import InputError
 from shared.hub_card import CARD_FILE, check_card
 from shared.hub_errors import LOGIN, endpoint, explained
 from shared.hub_token import find_token
+from shared.text import check_text
 from shared.transfer import check_digests
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def pull_snapshot(
         HyperLoraError: the Hub cannot be reached or fails, a transfer stalls, or the disk cannot be written.
     """
     check_repo_id(repo_id)
+    check_text([revision, subfolder], "the revision or subfolder")
     folder = "" if subfolder is None else subfolder.strip("/")
     if ".." in folder.split("/"):
         raise InputError(f"{subfolder} is not a folder of {repo_id}", "name a folder inside the repository")

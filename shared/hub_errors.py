@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from shared.errors import HyperLoraError, InputError
 from shared.hub_token import masked
@@ -20,6 +21,7 @@ def endpoint() -> str:
     Raises:
         InputError: ``HF_ENDPOINT`` is none.
     """
+    check_endpoint()
     from huggingface_hub import constants
 
     # The client reads the variable once, when it is imported.
@@ -34,6 +36,23 @@ def endpoint() -> str:
             masked(f"write it with its scheme: HF_ENDPOINT=https://{host}"),
         )
     return url
+
+
+def check_endpoint() -> None:
+    """Refuse an address with which the Hub's client cannot even be imported, and so nothing that stands on it.
+
+    Raises:
+        InputError: ``HF_ENDPOINT`` has brackets or a port that no address has.
+    """
+    given = os.environ.get("HF_ENDPOINT", "")
+    try:
+        parts = urlsplit(given)
+        _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(
+            masked(f"HF_ENDPOINT is {given!r}, which is no address of a Hub: {error}"),
+            "unset it, or set it to https://huggingface.co",
+        ) from None
 
 
 @contextmanager

@@ -45,9 +45,8 @@ def find_token(given: str | None = None) -> str | None:
 def masked(text: str) -> str:
     """A message without tokens and without passwords in addresses."""
     secrets = {*_used, *(os.environ.get(name, "") for name in _VARIABLES)}
-    if "huggingface_hub" in sys.modules:
-        from huggingface_hub import constants
-
+    constants = sys.modules.get("huggingface_hub.constants")
+    if hasattr(constants, "HF_TOKEN_PATH"):
         # Not get_token, which may go to the network to renew what it finds.
         with contextlib.suppress(OSError, ValueError):
             secrets.add(Path(constants.HF_TOKEN_PATH).read_text(encoding="utf-8"))

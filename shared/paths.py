@@ -24,11 +24,11 @@ from shared.work_folder import (
 
 ADAPTERS_FILE = "adapters.json"
 EXPORT_FILE = "export.json"
+PARTS_FOLDER = "parts"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
 # Of a combined adapter whose parts cannot be told apart any more: the parts themselves.
-PARTS_FOLDER = "parts"
 PART_FILES = (f"{PARTS_FOLDER}/*.safetensors",)
 NETWORK_FILES = (
     "config.json",
@@ -59,7 +59,17 @@ def home() -> Path:
     """``HYPERLORA_HOME``, or the platform's cache folder for hyperlora."""
     from platformdirs import user_cache_dir
 
-    return Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    path = Path(os.environ.get("HYPERLORA_HOME") or user_cache_dir("hyperlora"))
+    check_utf8(path, "set HYPERLORA_HOME to another folder")
+    return path
+
+
+def check_utf8(path: Path, hint: str) -> None:
+    """Raise ``InputError`` for a path that is not UTF-8: the safetensors library can neither read nor write there."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the path {path} is not UTF-8: no weights can be read there", hint) from None
 
 
 def check_output(path: Path, *, force: bool, what: str) -> None:
@@ -85,16 +95,19 @@ def check_output(path: Path, *, force: bool, what: str) -> None:
 
 def own_files(path: Path) -> list[str]:
     """Names of the files in an adapter or hypernetwork directory that hyperlora writes or reads, sorted."""
-    patterns, entries = _own_patterns(path), [*path.iterdir(), *path.glob(f"{PARTS_FOLDER}/*")]
-    names = [entry.relative_to(path).as_posix() for entry in entries if entry.is_file()]
-    return sorted(name for name in names if _matches(name, patterns))
+    patterns, parts = _own_patterns(path), path / PARTS_FOLDER
+    names = [entry.name for entry in path.iterdir() if entry.is_file() and _matches(entry.name, patterns)]
+    foreign = _foreign_parts(path, parts) if parts.is_dir() else None
+    if foreign is not None:
+        names += [f"{PARTS_FOLDER}/{entry.name}" for entry in parts.iterdir() if entry.name not in foreign]
+    return sorted(names)
 
 
 def _check_replaceable(real: Path, path: Path, what: str) -> None:
     """Refuse to delete what hyperlora has not made."""
     foreign = _foreign(real)
     if foreign is None:
-        raise InputError(f"{path} is not a {what} and will not be deleted", "choose another -o")
+        raise InputError(f"{path} is no {what} and will not be deleted", "choose another -o")
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise InputError(
@@ -114,11 +127,7 @@ def _foreign(path: Path) -> list[str] | None:
     foreign = []
     for entry in sorted(path.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            if entry.name == PARTS_FOLDER and PART_FILES[0] in patterns:
-                names = [f"{PARTS_FOLDER}/{part.name}" for part in sorted(entry.iterdir())]
-                foreign += [name for name in names if not _matches(name, patterns)]
-                continue
-            inside = _foreign(entry) if entry.name in (index or ()) else None
+            inside = _foreign(entry) if entry.name in (index or ()) else _foreign_parts(path, entry)
             foreign += [f"{entry.name}/"] if inside is None else [f"{entry.name}/{name}" for name in inside]
         elif not _matches(entry.name, patterns) and entry.name not in _LITTER:
             foreign.append(entry.name)
@@ -134,13 +143,25 @@ def _batch_names(path: Path) -> set[str] | None:
         return None
 
 
+def _foreign_parts(adapter: Path, folder: Path) -> list[str] | None:
+    """Names in the folder of a combined adapter's parts that are no parts; ``None`` if it is no such folder."""
+    if folder.name != PARTS_FOLDER:
+        return None
+    try:
+        mixed = json.loads((adapter / "provenance.json").read_text(encoding="utf-8"))["source"]["mixed"]
+        parts = {f"{name}.safetensors" for name in mixed}
+        return sorted(entry.name for entry in folder.iterdir() if entry.name not in parts or not entry.is_file())
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return None
+
+
 def _own_patterns(path: Path) -> tuple[str, ...]:
     """What a directory of its kind holds, nothing if it is of no kind of ours."""
     with suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
         listed = json.loads((path / EXPORT_FILE).read_text(encoding="utf-8"))["files"]
         return (EXPORT_FILE, *(glob.escape(str(name)) for name in listed))
     if (path / "adapter_config.json").exists():
-        return (*ADAPTER_FILES, *PART_FILES)
+        return ADAPTER_FILES
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -161,7 +182,8 @@ def _real_path(path: Path) -> Path:
     except FileNotFoundError:
         raise InputError("the current folder does not exist any more", "change to another one") from None
     except ValueError as error:
-        raise InputError(f"no folder can be called {str(path)!r}: {error}", "choose another -o") from None
+        raise InputError(f"nothing can be called {str(path)!r}: {error}", "choose another -o") from None
+    check_utf8(real, "choose another -o")
     around = next(parent for parent in real.parents if os.path.lexists(parent))
     if not around.is_dir():
         raise InputError(f"{around} is not a folder", "choose another -o")
@@ -243,14 +265,22 @@ def check_file(path: Path, *, force: bool, magic: bytes) -> None:
         magic: what files of its kind begin with.
 
     Raises:
-        InputError: the path exists and ``force`` is off, or it is something that ``force`` must not replace.
+        InputError: the path exists and ``force`` is off, it is something that ``force`` must not replace, or no file
+            can have that name.
+        HyperLoraError: the folder around it may not be written.
     """
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder", "name a file")
+    _real_path(path)
     if not os.path.lexists(path):
         return
     if not force:
-        raise InputError(f"{path} already exists", "use --force to replace it, or another -o")
-    if not path.is_file() or path.read_bytes()[: len(magic)] != magic:
-        raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another -o")
+        raise InputError(f"{path} already exists", "use --force to replace it, or another name")
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(magic)) in (magic, b""):
+                return
+    raise InputError(f"{path} is a file of another kind and will not be replaced", "choose another name")
 
 
 @contextmanager
@@ -266,6 +296,7 @@ def whole_output_file(path: Path, *, force: bool, magic: bytes) -> Iterator[Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as new:
             yield new
+            sync(new.parent)  # takes its time with a large file, and something may come to exist meanwhile
             check_file(path, force=force, magic=magic)
     except OSError as error:
         raise HyperLoraError(

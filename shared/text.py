@@ -10,6 +10,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
 
 
+def whole_text(text: str) -> str:
+    """A text, with ``?`` for halves of characters: names of files need not be text."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def check_text(value: Any, what: str) -> None:
     """Refuse half characters, which no tokenizer and no UTF-8 file can take, anywhere in a text, list or mapping.
 

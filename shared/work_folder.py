@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,6 +140,31 @@ def whole_file(path: Path, work_in: Path | None = None) -> Iterator[Path]:
         yield new
         sync(work)
         os.replace(new, path)
+
+
+def mark_used(file: Path) -> None:
+    """Make a file the last that ``drop_oldest`` takes; one that may not be written stays as it is."""
+    with contextlib.suppress(OSError):
+        os.utime(file)
+
+
+def drop_oldest(files: Iterable[Path], max_bytes: int) -> None:
+    """Remove the files that were used least recently until those that stay have at most ``max_bytes``.
+
+    What cannot be removed stays: a read-only home is no reason for a run to fail.
+    """
+    found = []
+    for file in files:
+        with contextlib.suppress(OSError):  # another process removed it
+            if file.is_file() and not is_inside_work(file):
+                found.append((file.stat().st_mtime, file.stat().st_size, file))
+    total = sum(size for _, size, _ in found)
+    for _, size, file in sorted(found):
+        if total <= max_bytes:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+            total -= size
 
 
 def is_inside_work(path: Path) -> bool:

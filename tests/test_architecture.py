@@ -112,6 +112,13 @@ LONGER = {
 }
 
 
+def test_results_leave_by_one_door():
+    """A plain print fails at the interpreter's end where the reader has gone; ``cli.output`` knows what to do then."""
+    for path in (*sources("cli/commands"), ROOT / "cli" / "app.py"):
+        called = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert "print" not in [function.id for function in called if isinstance(function, ast.Name)], path
+
+
 def test_no_file_grows_without_bound():
     for folder in (*PACKAGES, "tests", "examples", "benchmarks", "docs"):
         for path in sources(folder):

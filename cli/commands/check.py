@@ -73,7 +73,7 @@ def check(
     if output.is_json():
         output.result("", found, seconds=stages.seconds, provenance=provenance(bound))
     else:
-        print(fidelity_text(found))
+        output.write(fidelity_text(found))
         if found.is_low:
             tell_fidelity(found)
     if min_fidelity is not None and found.adapter is None:

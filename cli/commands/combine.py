@@ -10,7 +10,7 @@ from cli.loading import load_adapter, load_d2l
 from cli.progress import bar, spinner
 
 if TYPE_CHECKING:
-    from shared.lora.combine import Part
+    from shared.lora.parts import Part
     from shared.lora.weights import LoraWeights
 
 
@@ -55,11 +55,10 @@ def combine(
         raise InputError("one adapter is nothing to combine", "name two or more, or scale one with hyperlora scale")
     loaded = [load_adapter(adapter) for adapter in adapters]
     from shared.lora import combine as library
+    from shared.lora.parts import read_parts, without
 
-    if remove is None:
-        parts = library.as_parts(loaded, factors)
-    else:
-        parts = library.without(library.read_parts(loaded[0]), remove)
+    library.check_not_a_part(output_dir, loaded)
+    parts = library.as_parts(loaded, factors) if remove is None else without(read_parts(loaded[0]), remove)
     together = _together(parts, add)
 
     def solve(group: "list[Part]") -> "LoraWeights":

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.commands.read import report
 from cli.fidelity import tell_fidelity
 from cli.hypernets import find_or_install
 from cli.loading import load_d2l
 from cli.progress import bar, spinner, staged_bar
+from cli.reading import report
 
 if TYPE_CHECKING:
     from d2l.generate import WrittenDocumentAdapter
@@ -81,7 +81,7 @@ def d2l(
     from shared.errors import InputError
     from shared.hypernetwork.published import UNTRAINED
     from shared.jsonl import write_jsonl
-    from shared.paths import check_output, default_name
+    from shared.paths import check_file, check_output, default_name
     from shared.provenance import Stages, provenance
 
     dtype, stages = dtype_name(dtype), Stages()
@@ -92,10 +92,10 @@ def d2l(
     if no_study and any(given is not None for given in (study, questions, show_questions)):
         raise InputError("--no-study excludes --study, --questions and --show-questions", "leave one of them out")
     own = tuple(read_questions(questions)) if questions else ()
-    if show_questions is not None and show_questions.exists() and not force:
-        raise InputError(f"{show_questions} already exists", "use --force to replace it")
-    if show_questions is not None and not show_questions.parent.is_dir():
-        raise InputError(f"{show_questions.parent} is no folder", "create it first")
+    if show_questions is not None:
+        if not show_questions.parent.is_dir():
+            raise InputError(f"{show_questions.parent} is no folder", "create it first")
+        check_file(show_questions, force=force, magic=b"{")
     with stages("read"), bar("reading") as move:
         read = read_documents(
             files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
@@ -121,7 +121,8 @@ def d2l(
         refined=REFINE.replace(passes=refine) if refine else None,
         checked=check,
     )
-    with stages("generate"), staged_bar() as move:
+    parts: dict[str, float] = {}
+    with stages("generate"), staged_bar(parts) as move:
         adapter = internalize(model, read.documents, how, use_cache=use_cache, unread=read.unread, on_progress=move)
     asked = how.study if how.study is not None else model.writer or not model.trained
     if asked and not adapter.pairs:
@@ -132,12 +133,13 @@ def d2l(
             write_jsonl(show_questions, [{"question": qa.question, "answer": qa.answer} for qa in adapter.asked])
     if written.is_zero:
         output.warning(output.ZERO_ADAPTER)
-    _report(written, sum(stages.seconds.values()))
-    output.result(written.adapter, written, seconds=stages.seconds, provenance=provenance(model.base))
+    _report(written, sum(stages.seconds.values()), parts)
+    parts = {stage: round(passed, 3) for stage, passed in parts.items()}
+    output.result(written.adapter, written, seconds=stages.seconds, stages=parts, provenance=provenance(model.base))
     output.next_step("hyperlora", "ask", Path(written.adapter), "YOUR QUESTION", "--compare")
 
 
-def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
+def _report(written: "WrittenDocumentAdapter", seconds: float, parts: dict[str, float]) -> None:
     pages = f"{written.pages} pages, " if written.pages else ""
     output.note(
         f"{pages}{written.characters} characters, {written.tokens} tokens in {written.chunks} chunks -> "
@@ -147,6 +149,7 @@ def _report(written: "WrittenDocumentAdapter", seconds: float) -> None:
         output.note(f"{written.cached_chunks} of {written.chunks} chunks were encoded before")
     if written.pairs:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
+        output.note(", ".join(f"{stage} {passed:.0f} s" for stage, passed in parts.items()))
     if written.fidelity is not None:
         tell_fidelity(written.fidelity)
     if not written.trained:

@@ -68,5 +68,7 @@ def export(
         output.note(f"kept by the rank limit: {done.energy_kept:.1%}")
     output.note(f"rank {done.rank}, {done.bytes / 1e6:.2f} MB")
     output.result(done.run if to == "vllm" else done.output, done)
-    if to != "vllm":
+    if to == "merged":
+        output.next_step(remark=done.run)  # Python, nothing for a shell
+    elif to != "vllm":
         output.next_step(*shlex.split(done.run))

@@ -27,10 +27,10 @@ def serve(
         typer.Option(help="llama.cpp: the base's GGUF file. Default: the embedded base's own.", show_default=False),
     ] = None,
     context_tokens: Annotated[
-        int, typer.Option(min=64, help="llama.cpp: context, shared by the requests that run at a time.")
+        int, typer.Option(min=64, max=1 << 24, help="llama.cpp: context, shared by the requests that run at a time.")
     ] = 4096,
-    parallel: Annotated[int, typer.Option(min=1, help="llama.cpp: requests that run at a time.")] = 2,
-    threads: Annotated[int, typer.Option(min=0, help="llama.cpp: threads; 0 leaves it to llama.cpp.")] = 0,
+    parallel: Annotated[int, typer.Option(min=1, max=1024, help="llama.cpp: requests that run at a time.")] = 2,
+    threads: Annotated[int, typer.Option(min=0, max=4096, help="llama.cpp: threads; 0 leaves it to llama.cpp.")] = 0,
     base: options.Base = None,
     json: options.Json = False,
     quiet: options.Quiet = False,

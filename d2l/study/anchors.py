@@ -16,7 +16,7 @@ from shared.paths import home
 from shared.training.losses import TopTokens
 from shared.training.packed import PlainPrompts, Prompt
 from shared.training.refine import Anchor
-from shared.work_folder import whole_file
+from shared.work_folder import remove_left_overs, whole_file
 
 FORMAT = 2
 #: In a hypernetwork's checkpoint directory, for the base model that it ships with.
@@ -39,6 +39,7 @@ def anchors(
     facts = [FORMAT, weights_digest(base.model), str(base.placement.dtype), system, NUMBER, REPLY_TOKENS, TOP_K]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     file = (root or home() / "anchors") / f"{digest[:32]}.safetensors"
+    remove_left_overs(file.parent)  # a run that finds its anchors writes nothing here
     found = (_read(shipped / ANCHORS_FILE, digest) if shipped else None) or _read(file, digest)
     if found is None:
         found = _made(base, system)

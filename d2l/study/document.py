@@ -62,6 +62,8 @@ def write_pairs(
             written[index] = pairs
             if cache:
                 cache.put(windows[index], samples, pairs)
+        if cache:
+            cache.prune()
     clear = drop_ambiguous(written, windows)
     # A pair of every window in turn, so that a limit leaves no part of the document out.
     in_turn = [pair for row in zip_longest(*clear) for pair in row if pair is not None]

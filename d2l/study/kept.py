@@ -9,7 +9,9 @@ from d2l.questions import QA
 from d2l.study.pairs import KIND
 from d2l.study.windows import Window
 from shared.paths import home
-from shared.work_folder import whole_file
+from shared.work_folder import drop_oldest, mark_used, remove_left_overs, whole_file
+
+MAX_BYTES = 200_000_000  #: of the pairs of windows, and as much of those of whole studies
 
 
 class PairCache:
@@ -22,6 +24,7 @@ class PairCache:
 
     def __init__(self, identity: str, root: Path | None = None) -> None:
         self.directory = (root or home() / "pairs") / identity[:32]
+        remove_left_overs(self.directory.parent)  # a run that finds all of its pairs writes nothing here
 
     def _file(self, window: Window, samples: int) -> Path:
         text = json.dumps([window.context, window.text, samples])
@@ -29,8 +32,10 @@ class PairCache:
 
     def get(self, window: Window, samples: int) -> list[QA] | None:
         """Pairs of a window, or ``None``; a damaged file counts as absent."""
+        file = self._file(window, samples)
         try:
-            records = json.loads(self._file(window, samples).read_text(encoding="utf-8"))
+            records = json.loads(file.read_text(encoding="utf-8"))
+            mark_used(file)
             return [QA(str(question), (str(answer),), KIND) for question, answer in records]
         except (OSError, ValueError, TypeError):
             return None
@@ -45,6 +50,10 @@ class PairCache:
         except OSError:
             pass
 
+    def prune(self, max_bytes: int = MAX_BYTES) -> None:
+        """Remove the pairs of all writers that were used least recently beyond ``max_bytes``."""
+        drop_oldest(self.directory.parent.glob("*/*.json"), max_bytes)
+
 
 def keep_studied(pairs: Sequence[QA], root: Path | None = None) -> str:
     """Keep the pairs of a whole study in ``HYPERLORA_HOME``, so that it can be done again; returns their name."""
@@ -55,6 +64,7 @@ def keep_studied(pairs: Sequence[QA], root: Path | None = None) -> str:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with whole_file(directory / f"{name}.json") as new:
             new.write_text(text, encoding="utf-8")
+        drop_oldest(directory.glob("*.json"), MAX_BYTES)
     except OSError:
         pass
     return name

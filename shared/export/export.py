@@ -105,9 +105,11 @@ def export_adapter(adapter: Adapter, output: Path, options: ExportOptions, *, fo
 
     Raises:
         InputError: a base that does not fit the adapter or that the format does not have, a rank that the runtime does
-            not take, or ``output`` exists and ``force`` is off.
+            not take, or ``output`` exists and ``force`` is off, or is the adapter itself.
         HyperLoraError: the disk is full or may not be written.
     """
+    if options.to != "vllm" and output.resolve() == adapter.path.resolve():
+        raise InputError(f"{output} is the adapter itself", "choose another -o")
     cut = adapter.weights.truncate(options.max_rank or adapter.weights.r)
     base = read_architecture(options.base or adapter.base_model)
     size, run = _WRITERS[options.to](_Job(adapter, cut.weights, output, options, base, force))
@@ -160,7 +162,7 @@ def _merged(job: _Job) -> tuple[int, str]:
     dtype = job.options.written_dtype(checkpoint_dtype(name))
     base = load_base_model(name, placement=choose_placement("cpu", dtype))
     size = write_merged(job.output, job.weights, base, {**job.facts, "dtype": dtype}, force=job.force)
-    return size, f'AutoModelForCausalLM.from_pretrained("{job.output}")'
+    return size, f"AutoModelForCausalLM.from_pretrained({str(job.output)!r})"
 
 
 def _mlx(job: _Job) -> tuple[int, str]:

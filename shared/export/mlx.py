@@ -5,12 +5,12 @@ Layout as ``mlx_lm.tuner`` reads it (https://github.com/ml-explore/mlx-lm/blob/m
 against PEFT's; the update is ``scale * (x @ lora_a) @ lora_b``, with ``scale`` taken as it is and not divided by r.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from shared.base.model import BaseArchitecture
 from shared.base.targets import find_decoder
+from shared.config import written_json
 from shared.errors import InputError
 from shared.export.manifest import write_manifest
 from shared.lora.weights import LoraWeights
@@ -55,6 +55,6 @@ def write_mlx(
     }
     with whole_directory(path, force=force, what="MLX adapter") as temporary:
         save_file(state, temporary / WEIGHTS_FILE, metadata={"format": "mlx"})
-        (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (temporary / CONFIG_FILE).write_text(written_json(config), encoding="utf-8")
         write_manifest(temporary, facts)
         return (temporary / WEIGHTS_FILE).stat().st_size

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.config import read_json
+from shared.config import read_json, written_json
 from shared.errors import InputError
-from shared.paths import whole_directory
+from shared.paths import check_utf8, whole_directory
 from shared.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def save_checkpoint(
         if split.is_sharded:
             index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
             (temporary / f"{WEIGHTS_FILE}.index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-        (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        (temporary / CONFIG_FILE).write_text(written_json(config, indent=1), encoding="utf-8")
         (temporary / CARD_FILE).write_text(card, encoding="utf-8", errors="replace")
 
 
@@ -67,6 +67,7 @@ def read_checkpoint_config(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         raise InputError(f"hypernetwork {path} does not exist", "hyperlora hypernet list shows what is installed")
+    check_utf8(path.absolute(), "rename its folder")
     config = read_json(path / CONFIG_FILE, "hypernetwork")
     if not isinstance(config, dict) or "kind" not in config:
         raise NoHypernetwork(f"{path} is not a hyperlora hypernetwork", "its config.json names no kind")

@@ -188,20 +188,18 @@ class MemoryHead(nn.Module):
         keep = source.mask[:, None, None]
         rows = min(self.r, int(source.mask.sum(-1).max()))
         index = weight.masked_fill(~keep, -1.0).topk(rows, dim=-1).indices
-        used = keep.expand_as(weight).take_along_dim(index, -1)
-        weight = weight.take_along_dim(index, -1) * used
+        weight = (weight * keep).take_along_dim(index, -1)
         gain = self.log_gain.exp() * self.value_scale[..., None] * strength.take_along_dim(index, -1)
         following = source.values[:, None, None]
         if salience:
             following = self._mixed(following, salience[0] * keep)
         following = following.take_along_dim(index[..., None], -2)
         values = self._values(following, gain * weight)
-        samples = torch.arange(len(index), device=index.device)[:, None, None]
-        places = torch.arange(index.shape[1], device=index.device)[:, None]
+        sample, layer = (torch.arange(n, device=index.device) for n in index.shape[:2])
         result = {}
         for position, module in enumerate(self.grid.modules):
-            # Whole rows: gathered number by number, they would take a tenth of the encoding.
-            keys = source.keys[module][samples, places, index[:, :, position]]
+            # Whole rows: number by number, they would take a tenth of the encoding.
+            keys = source.keys[module][sample[:, None, None], layer[:, None], index[:, :, position]]
             keys = half_whitened(keys.float(), self.whitening(module).float()) * weight[:, :, position, :, None]
             result[module] = keys, values[:, :, position]
         return ChunkFactors.from_stacks(result, self.grid, self.scaling)

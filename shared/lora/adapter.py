@@ -1,18 +1,17 @@
 """Reads and writes PEFT adapter directories."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from shared.config import read_json
+from shared.config import read_json, written_json
 from shared.errors import HyperLoraError, InputError
 from shared.hub import pull_snapshot
 from shared.lora.plain import check_plain, scaled_factors
 from shared.lora.weights import LoraFactors, LoraWeights, factor_pairs
-from shared.paths import ADAPTER_FILES, PART_FILES, whole_directory
+from shared.paths import ADAPTER_FILES, PART_FILES, check_utf8, whole_directory
 from shared.work_folder import remove_left_overs
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
@@ -103,14 +102,17 @@ def write_adapter(
         HyperLoraError: a factor holds a number that is not finite, or the disk cannot be written.
     """
     if not weights.is_finite:
-        raise HyperLoraError("the adapter would hold numbers that are not finite", "try --dtype float32")
+        raise HyperLoraError(
+            "the adapter would hold numbers that are not finite",
+            "try --dtype float32, --save-dtype bfloat16 or a smaller scale",
+        )
     from safetensors.torch import save_file
 
     with whole_directory(path, force=force, what="adapter") as temporary:
         file = temporary / WEIGHTS_FILE
         save_file(weights.state_dict(), file, metadata={"format": "pt"})
-        (temporary / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (temporary / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+        (temporary / CONFIG_FILE).write_text(written_json(config), encoding="utf-8")
+        (temporary / PROVENANCE_FILE).write_text(written_json(provenance), encoding="utf-8")
         (temporary / CARD_FILE).write_text(card, encoding="utf-8", errors="replace")  # names of files may be no text
         return file.stat().st_size
 
@@ -128,6 +130,7 @@ def read_adapter(path: Path) -> Adapter:
         remove_left_overs(path.parent)  # a run that was killed while it replaced this adapter: put the old one back
     if not path.is_dir():
         raise InputError(f"adapter {path} does not exist", "make one with hyperlora d2l or t2l, or get one with pull")
+    check_utf8(path.absolute(), "rename its folder")
     config, weights_file = read_adapter_config(path), path / WEIGHTS_FILE
     if not weights_file.is_file():
         raise InputError(f"{path} lacks {WEIGHTS_FILE}", "the adapter must be in safetensors format")

@@ -175,11 +175,14 @@ def save_adapter(
 
 def _fidelity(found: Any) -> str:
     """What a check found, in words; see ``d2l.check.Fidelity``."""
-    if not isinstance(found, dict) or found.get("adapter") is None:
-        return ""
+    shares = [found.get(key) for key in ("adapter", "base", "text", "kept")] if isinstance(found, dict) else [None]
+    if shares[0] is None or not all(isinstance(share, float | int | None) for share in shares):
+        return ""  # of a stranger, who may have written anything
     others = {"without it": found.get("base"), "with the document in the prompt": found.get("text")}
     beside = ", ".join(f"{name} {share:.0%}" for name, share in others.items() if share is not None)
-    text = f"Fidelity {found['adapter']:.0%}: the share of {found['questions']} questions that it was not studied with"
+    text = (
+        f"Fidelity {found['adapter']:.0%}: the share of {found.get('questions')} questions that it was not studied with"
+    )
     text += f" whose answer holds the right one{f' ({beside})' if beside else ''}."
     if found.get("kept") is not None:
         text += f" Of the base model's own words on unrelated questions, {found['kept']:.0%} stay."

@@ -12,32 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from shared.errors import InputError
 from shared.lora.adapter import WEIGHTS_FILE, Adapter
 from shared.lora.card import WrittenAdapter, is_of_document, save_adapter
 from shared.lora.derived import base_spec, stored_dtype
+from shared.lora.parts import Part
 from shared.lora.weights import LoraFactors, LoraWeights
 from shared.paths import PARTS_FOLDER, whole_directory
 
-
-@dataclass(frozen=True)
-class Part:
-    """One of the adapters that make up a combined one.
-
-    Attributes:
-        weights: float32, the part's weight folded in.
-        record: what the manifest says of it: name, kind, whether it is of a document, weight, rank, sha256 of its
-            file, question_system, and what a document's rows are found by.
-    """
-
-    weights: LoraWeights
-    record: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.record["name"]
+_NAME_BYTES = 200  # file systems take 255
 
 
 @dataclass(frozen=True)
@@ -54,6 +38,16 @@ class Combination:
     parts: list[Part]
     mixed: list[str]
     energy_kept: float = 1.0
+
+
+def check_not_a_part(path: Path, adapters: Sequence[Adapter]) -> None:
+    """Refuse to write a combined adapter in the place of one of its parts.
+
+    Raises:
+        InputError: ``path`` is one of them.
+    """
+    if path.resolve() in [adapter.path.resolve() for adapter in adapters]:
+        raise InputError(f"{path} is one of the adapters", "choose another -o")
 
 
 def check_bases(adapters: Sequence[Adapter]) -> None:
@@ -109,16 +103,17 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
     names: list[str] = []
     parts = []
     for adapter, weight in zip(adapters, weights, strict=True):
-        name, number = adapter.name, 1
+        first, number = _part_name(adapter), 1
+        name = first
         while name in names:
             number += 1
-            name = f"{adapter.name}-{number}"
+            name = f"{first}-{number}"
         names.append(name)
         source = adapter.provenance.get("source")
         record = {
             "name": name,
-            "kind": adapter.provenance.get("kind"),
-            "hypernetwork": adapter.provenance.get("hypernetwork"),
+            "kind": _text(adapter.provenance.get("kind")),
+            "hypernetwork": _text(adapter.provenance.get("hypernetwork")),
             "of_document": is_of_document(adapter.provenance.get("kind"), source),
             "weight": weight,
             "rank": adapter.weights.r,
@@ -131,6 +126,16 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
             raise InputError(f"the weight {weight:g} is too large for {name}", "1 is the adapter as it is")
         parts.append(Part(weighted, record))
     return parts
+
+
+def _part_name(adapter: Adapter) -> str:
+    """An adapter's name as a part's: it becomes a file's, with more behind it, and stands in JSON."""
+    name = "".join(c if c.isprintable() else "?" for c in adapter.name)
+    return name.encode()[:_NAME_BYTES].decode(errors="ignore")
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def combine(
@@ -217,65 +222,7 @@ def save_combination(
     return replace(written, adapter=str(path))
 
 
-def read_parts(adapter: Adapter) -> list[Part]:
-    """The parts of a combined adapter.
-
-    Raises:
-        InputError: it is none, its manifest is damaged, or ``parts/`` is missing.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    source = adapter.provenance.get("source")
-    records = source.get("parts") if isinstance(source, dict) else None
-    if not records:
-        raise InputError(f"{adapter.path} is not a combined adapter", "hyperlora combine makes one")
-    if source.get("from"):
-        raise InputError(f"{adapter.path} was changed after its parts were combined", "take the part out before that")
-    parts = []
-    try:
-        for record in records:
-            if record["name"] in source["mixed"]:
-                state = load_file(adapter.path / PARTS_FOLDER / f"{Path(record['name']).name}.safetensors")
-                parts.append(Part(LoraWeights.from_state_dict({k: t.float() for k, t in state.items()}), record))
-            else:
-                parts.append(Part(_columns(adapter.weights, *record["columns"]), record))
-    except (OSError, SafetensorError):
-        raise InputError(
-            f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made",
-            "combine it again from its parts, or get all of it with hyperlora pull",
-        ) from None
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{adapter.path}: the list of its parts is damaged") from None
-    return parts
-
-
-def without(parts: Sequence[Part], name: str) -> list[Part]:
-    """The other parts.
-
-    Raises:
-        InputError: no part of that name.
-    """
-    if name not in [part.name for part in parts]:
-        raise InputError(f"no part is called {name!r}", f"the parts: {', '.join(part.name for part in parts)}")
-    return [part for part in parts if part.name != name]
-
-
 def common_dtype(adapters: Sequence[Adapter], weights: Sequence[float] = ()) -> str:
     """The dtype that holds the parts' numbers as they are: theirs if it is the same, and no weight changes them."""
     dtypes = {stored_dtype(adapter) for adapter in adapters}
     return dtypes.pop() if len(dtypes) == 1 and all(weight == 1 for weight in weights) else "float32"
-
-
-def _columns(weights: LoraWeights, start: int, stop: int) -> LoraWeights:
-    """Some columns of the rank, without the layers in which they are all zero."""
-
-    def cut(factors: LoraFactors) -> LoraFactors:
-        return LoraFactors(factors.lora_A[start:stop], factors.lora_B[:, start:stop])
-
-    parts = {name: cut(factors) for name, factors in weights.items()}
-    return LoraWeights({name: f for name, f in parts.items() if _any(f.lora_A) or _any(f.lora_B)} or parts)
-
-
-def _any(numbers: Tensor) -> bool:
-    return bool(numbers.any())

@@ -59,18 +59,43 @@ def save_derived(
     if path.resolve() == adapter.path.resolve():
         raise InputError(f"{path} is the adapter itself", "choose another -o")
     kind = adapter.provenance.get("kind")
+    hypernetwork = adapter.provenance.get("hypernetwork")
     stale = dict.fromkeys(("rows", "fidelity", "pairs_answered"))
-    source = adapter.provenance.get("source")
     return save_adapter(
         path,
         weights,
         base=base_spec(adapter, base),
-        kind=kind if kind in TAGS else "combined",
+        kind=kind if isinstance(kind, str) and kind in TAGS else "combined",
         title=f"{adapter.name}, changed",
-        hypernetwork=str(adapter.provenance.get("hypernetwork", "-")),
+        hypernetwork=hypernetwork if isinstance(hypernetwork, str) else "-",
         # What was measured, and the rows, are of the adapter as it was.
-        source={**(source if isinstance(source, dict) else {}), **stale, "from": adapter.name, **change},
+        source={**_sound_source(adapter), **stale, "from": adapter.name, **change},
         dtype=stored_dtype(adapter),
         question_system=adapter.question_system,
         force=force,
     )
+
+
+# What a card says of an adapter's source, and of which type that is.
+_CARD_FIELDS = {
+    "pairs": int,
+    "gradient_steps": int,
+    "examples": int,
+    "description": str,
+    "trained_on": str,
+    "not_read": list,
+    "parts": list,
+}
+
+
+def _sound_source(adapter: Adapter) -> dict[str, Any]:
+    """The ``source`` of an adapter's provenance, without what a card cannot say: a stranger's may hold anything."""
+    source = adapter.provenance.get("source")
+    if not isinstance(source, dict):
+        return {}
+    sound = {k: v for k, v in source.items() if k not in _CARD_FIELDS or type(v) is _CARD_FIELDS[k]}
+    if not all(isinstance(entry, str) for entry in sound.get("not_read", [])):
+        del sound["not_read"]
+    if not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in sound.get("parts", [])):
+        del sound["parts"]
+    return sound

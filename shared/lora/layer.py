@@ -48,7 +48,8 @@ def apply_lora(
 
     Batched weights of size n apply sample by sample to inputs of batch size n; with ``rows``, n numbers, the i-th
     weights apply to the next ``rows[i]`` samples of an input of batch size ``sum(rows)``. The result is the same, bit
-    for bit, as PEFT's for a saved adapter of the same dtype. The model is restored on exit, also after an error.
+    for bit, as PEFT's for a saved adapter of the same dtype; ranks of zeros, with which a file pads layers of a lower
+    rank, cost nothing. The model is restored on exit, also after an error.
 
     Args:
         fold: add unbatched updates to the layers' own weights, which pays for many answers: a layer is one product then
@@ -75,6 +76,7 @@ def apply_lora(
                     f"{name} is {shape} (out, in) in the base model but {wanted} in the adapter",
                     "this adapter was made for another base model",
                 )
+            factors = _without_zeros(factors)
             new = _folded(layer, factors) if fold else None
             replaced.append((parent, leaf, layer))
             setattr(parent, leaf, LoraLinear(layer, factors, rows) if new is None else new)
@@ -96,3 +98,13 @@ def _folded(layer: nn.Module, factors: LoraFactors) -> nn.Linear | None:
     new.weight = nn.Parameter(torch.addmm(layer.weight, lora_B, lora_A), requires_grad=False)
     new.bias = layer.bias
     return new.train(layer.training)
+
+
+@torch.no_grad()
+def _without_zeros(factors: LoraFactors) -> LoraFactors:
+    """Unbatched factors without trailing ranks that write nothing; as they are where they learn."""
+    lora_A, lora_B = factors.lora_A, factors.lora_B
+    if lora_B.dim() != 2 or lora_A.requires_grad or lora_B.requires_grad or lora_B.device.type == "meta":
+        return factors
+    used = int(lora_B.any(0).nonzero().max().item()) + 1 if lora_B.any() else 1
+    return factors if used == lora_B.shape[1] else LoraFactors(lora_A[:used], lora_B[:, :used])

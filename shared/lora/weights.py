@@ -130,11 +130,15 @@ class LoraWeights(Mapping[str, LoraFactors]):
         """The update times ``scale``, folded into ``lora_B``.
 
         Raises:
-            InputError: not a finite number.
+            InputError: not a finite number, or one that makes numbers of the update that are not.
         """
+        hint = "1 is the adapter as it is"
         if not math.isfinite(scale):
-            raise InputError(f"the scale {scale} is not a finite number", "1 is the adapter as it is")
-        return self._map(lambda f: LoraFactors(f.lora_A, f.lora_B * scale))
+            raise InputError(f"the scale {scale} is not a finite number", hint)
+        scaled = self._map(lambda f: LoraFactors(f.lora_A, f.lora_B * scale))
+        if not scaled.is_finite and self.is_finite:
+            raise InputError(f"the scale {scale:g} is too large for this adapter", hint)
+        return scaled
 
     def index_select(self, index: Tensor) -> "LoraWeights":
         """Pick samples of the batch. index: (new batch,) int64. Returns a batch of that size."""

@@ -11,7 +11,9 @@ from shared.export.gguf_files import check_fits, open_gguf, write_lora_gguf
 from shared.export.gguf_names import gguf_adapter
 from shared.lora.adapter import CONFIG_FILE, PROVENANCE_FILE, WEIGHTS_FILE, read_adapter
 from shared.paths import home
+from shared.work_folder import drop_oldest, mark_used
 
+MAX_BYTES = 8_000_000_000
 #: Raise it when the same adapter becomes another file than before.
 FORMAT = 1
 
@@ -55,6 +57,11 @@ def bases_of(folder: Path) -> dict[str, str | None]:
     return bases
 
 
+def prune_served(max_bytes: int = MAX_BYTES) -> None:
+    """Remove the LoRA files of former runs that were used least recently; before those of this run are prepared."""
+    drop_oldest((home() / "served").glob("*.gguf"), max_bytes)
+
+
 def prepare(name: str, path: Path, base: BaseArchitecture, base_model: str, model: Path) -> Served:
     """Write an adapter's LoRA file for llama.cpp, once for all runs, in ``HYPERLORA_HOME``.
 
@@ -75,7 +82,9 @@ def prepare(name: str, path: Path, base: BaseArchitecture, base_model: str, mode
     folder = home() / "served"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # as revealing as the adapters
     file = folder / f"{FORMAT}-{digest.hexdigest()}.gguf"
-    if not file.exists():
+    if file.exists():
+        mark_used(file)
+    else:
         renamed = gguf_adapter(adapter.weights, base)
         check_fits(open_gguf(model), renamed, model)
         write_lora_gguf(file, renamed, name=name, base_model=base_model, force=True)

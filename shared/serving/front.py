@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from shared.base.model import BaseArchitecture
 from shared.errors import HyperLoraError
-from shared.serving.adapters import Served, find_adapters, prepare
+from shared.serving.adapters import Served, find_adapters, prepare, prune_served
 from shared.serving.engine import Engine, EngineSettings
 
 PATHS = ("/v1/chat/completions", "/v1/completions")
@@ -62,6 +62,7 @@ class AdapterPool:
             on_note,
         )
         self.lock = threading.Lock()
+        prune_served()
         self.current = self._start(find_adapters(folder))
 
     def _start(self, found: dict[str, Any]) -> _Generation:

@@ -168,7 +168,10 @@ def fit(
         step * config.accumulation,
         config.max_steps * config.accumulation,
     )
-    loader = iter(DataLoader(steps, batch_size=None, num_workers=config.workers))
+    # A loader draws a number when it begins: of its own, or a run that goes on would have other random numbers from
+    # there on than one that was never cut.
+    own = torch.Generator().manual_seed(config.seed)
+    loader = iter(DataLoader(steps, batch_size=None, num_workers=config.workers, generator=own))
     run_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(run_dir / "metrics.jsonl", step) if accelerator.is_main_process else None
     started, last_log, samples, metrics = time.monotonic(), time.monotonic(), 0, {}

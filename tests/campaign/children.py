@@ -13,6 +13,7 @@ _CALLS = ("mkdir", "rename", "replace", "rmdir", "unlink", "remove", "fsync", "c
 # Those that a full or read-only disk refuses.
 _CREATING = ("mkdir", "rename", "replace", "fsync", "link", "symlink")
 KILLED = 86
+_PATIENCE = 120
 
 
 class Fault:
@@ -86,6 +87,8 @@ def run(
             os.close(reader)
             os.dup2(writer, 2)
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(_PATIENCE)  # ends what hangs
             code = _program([str(argument) for argument in arguments], fault, setup)
         finally:
             os._exit(code)

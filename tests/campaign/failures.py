@@ -44,9 +44,8 @@ def hub(world: World, **wrong: object) -> Iterator[str]:
         os.waitpid(child, 0)
 
 
-def two_processes(world: World, environment: Callable[[Path], None], rounds: int) -> Tally:
+def two_processes(world: World, environment: Callable[[Path], None], rounds: int, tally: Tally) -> None:
     """Two runs that write the same output at the same time: one of them wins, or both do with ``--force``."""
-    tally = Tally("two processes")
     for number in range(rounds):
         command = commands(world)[number % 4]
         force, folder = number % 8 >= 4, world.root / f"two-{number}"
@@ -69,7 +68,6 @@ def two_processes(world: World, environment: Callable[[Path], None], rounds: int
 
         attempt(tally, check, f"round {number}")
         shutil.rmtree(folder, ignore_errors=True)
-    return tally
 
 
 def _together(arguments: list[object]) -> list[int]:
@@ -82,9 +80,8 @@ def _together(arguments: list[object]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def read_only_home(world: World, environment: Callable[[Path], None]) -> Tally:
+def read_only_home(world: World, environment: Callable[[Path], None], tally: Tally) -> None:
     """HYPERLORA_HOME cannot be written, from one step on: the run gives what it always gives."""
-    tally = Tally("read-only home")
     command = next(command for command in commands(world) if command.name == "d2l")
     for at in range(40):
         for code in (errno.EROFS, errno.ENOSPC, errno.EACCES):
@@ -100,12 +97,11 @@ def read_only_home(world: World, environment: Callable[[Path], None]) -> Tally:
 
             attempt(tally, check, f"step {at}")
             shutil.rmtree(folder, ignore_errors=True)
-    return tally
 
 
-def hostile_hub(world: World, environment: Callable[[Path], None], rounds: int, seed: int) -> Tally:
+def hostile_hub(world: World, environment: Callable[[Path], None], rounds: int, seed: int, tally: Tally) -> None:
     """Pull, push, ask and inspect at a Hub that fails, lies, stalls or chatters."""
-    tally, random = Tally("a Hub that misbehaves"), Random(seed)
+    random = Random(seed)
     statuses = (400, 401, 403, 404, 409, 418, 422, 429, 500, 502, 503)
     parts = ("/api/models", "/tree/", "/resolve/", "/whoami-v2", "/repos/create", "/preupload", "/commit/", "/lfs/")
     for number in range(rounds):
@@ -144,7 +140,6 @@ def hostile_hub(world: World, environment: Callable[[Path], None], rounds: int, 
 
         attempt(tally, check, f"round {number}: {verb}, {kind}, {part}, {name}")
         shutil.rmtree(folder, ignore_errors=True)
-    return tally
 
 
 def _hub_command(verb: str, world: World, folder: Path) -> list[object]:
@@ -180,9 +175,8 @@ def _check(code: int, errors: str, verb: str, wrong: dict, world: World, folder:
         raise Wrong("pulled other bytes than were published")
 
 
-def killed_pushes(world: World, environment: Callable[[Path], None], rounds: int) -> Tally:
+def killed_pushes(world: World, environment: Callable[[Path], None], rounds: int, tally: Tally) -> None:
     """A push that is killed before one of its requests: the repository holds the whole adapter, or nothing of it."""
-    tally = Tally("kill: push")
     for number in range(rounds):
         folder, name = world.root / f"push-{number}", f"ann/pushed-{number}"
 
@@ -217,4 +211,3 @@ def killed_pushes(world: World, environment: Callable[[Path], None], rounds: int
 
         attempt(tally, check, f"round {number}")
         shutil.rmtree(folder, ignore_errors=True)
-    return tally

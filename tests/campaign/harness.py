@@ -4,10 +4,11 @@ import copy
 import json
 import os
 import re
+import signal
 import sys
-import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -40,6 +41,30 @@ class Tally:
 
 class Wrong(AssertionError):
     """The program did something that it promises not to do."""
+
+
+class TooLong(BaseException):
+    """An input took longer than ``PATIENCE``; no handler of the program takes it for an error of the input."""
+
+
+# Seconds that one input may take on a busy machine.
+PATIENCE = 300
+
+
+@contextmanager
+def bounded_time() -> Iterator[None]:
+    """Raise ``TooLong`` in a block that does not end."""
+
+    def give_up(*_: object) -> None:
+        raise TooLong(f"no end in {PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def fuzz(tally: Tally, check: Callable[[Random, Path], bool], count: int, seed: int, folder: Path) -> None:
@@ -75,8 +100,9 @@ def attempt(tally: Tally, check: Callable[[], bool], name: str) -> None:
     """Count one input, and its failure if it is one."""
     tally.inputs += 1
     try:
-        tally.refused += check()
-    except Exception as error:
+        with bounded_time():
+            tally.refused += check()
+    except (Exception, TooLong) as error:
         if len(tally.failures) < 5:
             last = traceback.extract_tb(error.__traceback__)[-1]
             print(
@@ -194,10 +220,3 @@ def damage(content: bytes, random: Random) -> bytes:
             if head:
                 head[random.randrange(min(len(head), 64))] = random.choice((0, 1, 0x7F, 0x80, 0xFF))
             return bytes(head) + content[200:]
-
-
-def timed(tally: Tally, work: Callable[[], None]) -> Tally:
-    started = time.monotonic()
-    work()
-    tally.seconds = time.monotonic() - started
-    return tally

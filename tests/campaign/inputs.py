@@ -77,6 +77,30 @@ def _change_tensors(state: dict[str, torch.Tensor], random: Random) -> dict[str,
     return state
 
 
+def combined_adapters(world: World):
+    """A part is taken out of a combined adapter with something changed; nothing appears but the output."""
+    made = world.root / "combined"
+    command("combine", world.adapter, world.adapter, "-o", made, "--max-rank", "2", "-q", codes=(0,))
+
+    def check(random: Random, folder: Path) -> bool:
+        path = folder / "in" / "a"
+        shutil.copytree(made, path)
+        if random.random() < 0.7:
+            mutate_json(path / "provenance.json", random)
+        else:
+            damage_file(random.choice([file for file in sorted(path.rglob("*")) if file.is_file()]), random)
+        before = sorted(folder.rglob("*"))
+        verb = random.choice((["combine", "--remove", "adapter"], ["combine", "--max-rank", "1"], ["scale"]))
+        factor = ["0.5"] if verb == ["scale"] else []
+        done = command(*verb, path, *factor, "-o", folder / "out", "-q")
+        new = [file for file in folder.rglob("*") if file not in before and not file.is_relative_to(folder / "out")]
+        if new or (done.exit_code == 0) != (folder / "out").is_dir():
+            raise Wrong(f"exit code {done.exit_code}, and beside the output {new}")
+        return done.exit_code != 0
+
+    return check
+
+
 def hypernetworks(world: World):
     """A checkpoint with something changed is loaded and used; what it writes is finite, or nothing."""
     from d2l.model import D2LModel
@@ -153,6 +177,7 @@ def published(world: World):
 
 KINDS = {
     "adapters": (adapters, 3000),
+    "combined adapters": (combined_adapters, 400),
     "hypernetworks": (hypernetworks, 1500),
     "published checkpoints": (published, 1200),
     "training configurations": (configurations, 1500),

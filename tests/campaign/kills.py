@@ -46,6 +46,8 @@ def commands(world: World) -> list[Command]:
             "d2l", lambda out: ["d2l", world.document, "-o", out, "--hypernet", d2l, "--no-study", *base, *options]
         ),
         Command("t2l --batch", lambda out: ["t2l", "--batch", world.requests, "-o", out, "--hypernet", t2l, "-q"]),
+        Command("combine", lambda out: ["combine", *[world.adapter] * 2, "-o", out, "--max-rank", 2, "-q"]),
+        Command("export", lambda out: ["export", world.adapter, "--to", "mlx", "-o", out, *base, "-q"]),
         Command("train d2l", trained("d2l"), resumes=True),
         Command("train t2l", trained("t2l"), resumes=True),
     ]
@@ -154,15 +156,23 @@ def _check_log(log: Path) -> None:
         raise Wrong(f"the log has steps {steps}")
 
 
-def disturb(command: Command, world: World, environment: Callable[[Path], None], share: float) -> Iterator[Tally]:
-    """Kills, SIGTERM, and full disks at the steps of a command, with and without an old output."""
-    root = world.root / "kills" / command.name.replace(" ", "-")
+# What happens at the steps, and at every how manieth.
+DISTURBANCES: dict[str, tuple[str | int, int]] = {
+    "kill": ("kill", 1),
+    "SIGTERM": ("signal", 4),
+    "full disk": (errno.ENOSPC, 4),
+}
+
+
+def disturb(
+    command: Command, word: str, world: World, environment: Callable[[Path], None], share: float, tally: Tally
+) -> None:
+    """One of ``DISTURBANCES`` at the steps of a command, with and without an old output."""
+    root = world.root / "kills" / tally.kind.replace(" ", "-").replace(":", "")
     rehearsal = Rehearsal(command, root, environment)
-    for word, what, stride in (("kill", "kill", 1), ("SIGTERM", "signal", 4), ("full disk", errno.ENOSPC, 4)):
-        tally = Tally(f"{word}: {command.name}")
-        for force in (False, True) if not command.resumes else (False,):
-            _at_every_step(tally, rehearsal, what, force, round(stride / share))
-        yield tally
+    what, stride = DISTURBANCES[word]
+    for force in (False, True) if not command.resumes else (False,):
+        _at_every_step(tally, rehearsal, what, force, round(stride / share))
     shutil.rmtree(root, ignore_errors=True)
 
 

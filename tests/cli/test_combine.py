@@ -127,6 +127,9 @@ def test_scale(hyperlora, adapter, tmp_path):
     assert source["scaled_by"] == 0.25 and source["rows"] is None and soft.provenance["kind"] == "d2l"
     for arguments, message in [
         (["scale", adapter, "nan", "-o", "x"], "finite"),
+        (["scale", adapter, "1e39", "-o", "x"], "the scale 1e+39 is too large"),
+        (["combine", adapter, "soft", "--weights", "1e39,1", "-o", "x"], "the scale 1e+39 is too large"),
+        (["combine", adapter, "soft", "-o", "soft", "--force"], "soft is one of the adapters"),
         (["scale", adapter, "2", "-o", adapter, "--force"], "the adapter itself"),
         (["scale", adapter, "2", "-o", "soft"], "already exists"),
         (["combine", adapter, "-o", "x"], "nothing to combine"),

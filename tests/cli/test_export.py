@@ -37,6 +37,13 @@ def test_each_format_is_written_and_says_what_to_type(hyperlora, adapter, tiny_b
     assert f"FROM {model}\nADAPTER ./adapter.gguf" in text
 
 
+def test_what_to_type_is_quoted(hyperlora, adapter):
+    done = hyperlora("export", adapter, "--to", "merged", "-o", 'we"ir d')
+    assert done.exit_code == 0 and """next: AutoModelForCausalLM.from_pretrained('we"ir d')""" in done.stderr
+    done = hyperlora("export", adapter, "--to", "gguf", "-o", 'we"ir d.gguf')
+    assert done.exit_code == 0 and """--lora 'we"ir d.gguf'""" in done.stderr
+
+
 def test_vllm_gets_a_command_and_a_smaller_rank_where_asked(hyperlora, adapter, tmp_path):
     done = hyperlora("export", adapter, "--to", "vllm")
     assert done.exit_code == 0, done.stderr
@@ -61,9 +68,15 @@ def test_vllm_gets_a_command_and_a_smaller_rank_where_asked(hyperlora, adapter, 
         (["--to", "gguf", "-o", "harbour.txt", "--force"], "another kind"),
         (["--to", "mlx", "-o", "adapter/README.md", "--force"], "will not be deleted"),
         (["--to", "gguf", "--dtype", "int8"], "unknown dtype"),
+        (["--to", "merged", "-o", "adapter", "--force"], "is the adapter itself"),
+        (["--to", "gguf", "-o", "adapter", "--force"], "is a folder"),
+        (["--to", "gguf", "-o", ".", "--force"], "is a folder"),
+        (["--to", "gguf", "-o", "x" * 256], "is too long"),
+        (["--to", "gguf", "-o", "harbour.txt/x"], "is not a folder"),
     ],
 )
 def test_wrong_wishes_are_one_line(hyperlora, adapter, document, arguments, message):
+    before = read_adapter(adapter).num_bytes
     done = hyperlora("export", adapter, *arguments)
     assert done.exit_code == 2 and message in done.stderr, done.stderr
-    assert document.read_text().startswith("The ferry")
+    assert document.read_text().startswith("The ferry") and read_adapter(adapter).num_bytes == before

@@ -115,11 +115,18 @@ def test_a_second_signal_ends_the_program_at_once(hyperlora, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code", "word"),
-    [(">&-", 0, ""), (">&- 2>&-", 0, ""), ("> /dev/full", 1, "cannot write the result"), ("| true", 0, "")],
+    ("arguments", "code", "word"),
+    [
+        ("hypernet list >&-", 0, ""),
+        ("hypernet list >&- 2>&-", 0, ""),
+        ("hypernet list > /dev/full", 1, "cannot write the result"),
+        ("hypernet list | true", 0, ""),
+        ("--version > /dev/full", 1, "cannot write the result"),
+        ("--version | true", 0, ""),
+    ],
 )
-def test_a_stdout_that_is_closed_full_or_gone(tmp_path, redirection, code, word):
-    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m cli hypernet list {redirection}"
+def test_a_stdout_that_is_closed_full_or_gone(tmp_path, arguments, code, word):
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m cli {arguments}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
     assert done.returncode == code and word in done.stderr
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

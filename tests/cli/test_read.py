@@ -95,3 +95,23 @@ def test_d2l_says_and_keeps_what_was_left_out(hyperlora, d2l_hypernet, documents
 
 def test_a_card_without_losses_says_nothing_of_them(adapter):
     assert "left out" not in (adapter / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "made", "--context"),
+        ("refine", "made", "--context"),
+        ("inspect", "made", "--context"),
+        ("ask", "made", "When?", "--with-context"),
+        ("ask", "made", "When?", "--compare", "--context"),
+        ("eval", "needles", "--lengths", "64", "--depths", "1", "--samples", "1", "--hypernet", "TINY", "--haystack"),
+        ("compare", "--questions", "q.jsonl", "--approaches", "none", "--hypernet", "TINY"),
+    ],
+    ids=lambda command: " ".join(command[:1]),
+)
+def test_every_command_that_reads_says_what_it_left_out(hyperlora, d2l_hypernet, documents, tmp_path, command):
+    (tmp_path / "q.jsonl").write_text('{"question": "When?", "answer": "now"}\n')
+    hyperlora("d2l", documents / "c.txt", "--hypernet", d2l_hypernet, "-o", "made")
+    done = hyperlora(*(d2l_hypernet if part == "TINY" else part for part in command), documents / "a.pdf")
+    assert "warning: a.pdf: not read: page: 2 (without text: scanned or blank)" in done.stderr.splitlines()

@@ -31,6 +31,9 @@ def test_own_questions_become_part_of_the_adapter(studied, tmp_path):
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["pairs"] == 2 and 0 <= report["pairs_answered"] <= 1
+    # Where the time went: all of it is some stage's.
+    assert {"encoding", "studying", "refining", "checking"} <= set(report["stages"])
+    assert 0.5 < sum(report["stages"].values()) / report["seconds"]["generate"] < 1.01
     assert (tmp_path / "out" / "adapter_model.safetensors").read_bytes() != before
     source = read_adapter(tmp_path / "out").provenance["source"]
     assert source["pairs"] == 2 and source["pairs_answered"] == report["pairs_answered"]

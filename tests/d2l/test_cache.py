@@ -14,6 +14,7 @@ from shared.base.model import weights_digest
 from shared.errors import InputError
 from shared.hypernetwork.head import ChunkFactors
 from shared.lora.adapter import read_adapter
+from shared.work_folder import PREFIX
 from tests.models import load, make_base, make_d2l
 
 TEXT = " ".join(f"Pier {i} has {i * i} barrels." for i in range(20))
@@ -145,9 +146,44 @@ def test_the_oldest_chunks_are_dropped_first(model, cache):
     for age, chunk in enumerate(chunks):
         os.utime(cache._file(chunk), (1000 - age, 1000 - age))
     assert cache.get(chunks[-1]) is not None  # used: now the newest
-    size = cache._file(chunks[0]).stat().st_size
-    cache.prune(2 * size)
+    cache.max_bytes = 2 * cache._file(chunks[0]).stat().st_size
+    cache.prune()
     assert [cache.get(chunk) is not None for chunk in chunks] == [True] + [False] * (len(chunks) - 2) + [True]
+
+
+def test_what_a_killed_run_left_goes_though_the_next_one_finds_every_chunk(model, cache):
+    chunks = model.chunk(TEXT, 50)
+    model.generate(chunks, cache=cache)
+    left = cache.directory.parent / f"{PREFIX}{'0' * 16}"  # killed behind the rename, before its folder was removed
+    left.mkdir()
+    assert model.generate(chunks, cache=ChunkCache(model.cache_key())).num_cached == len(chunks)
+    assert not left.exists()
+
+
+def test_a_document_larger_than_the_cache_keeps_its_first_chunks_and_no_more(model, cache, encoded):
+    chunks = model.chunk(" ".join(f"Pier {i} has {i * i} barrels." for i in range(80)), 50)
+    model.generate(chunks[:1], cache=cache)
+    size = cache._file(chunks[0]).stat().st_size
+    sizes, limit = [], 4 * size + size // 2
+    for _ in range(2):
+        small = ChunkCache(model.cache_key(), max_bytes=limit)
+        model.generate(
+            chunks,
+            batch_tokens=1,
+            cache=small,
+            on_progress=lambda *_: sizes.append(sum(f.stat().st_size for f in cache.directory.iterdir())),
+        )
+        assert small.is_full
+    assert max(sizes) <= limit * 9 / 8 and len(sizes) == 2 * len(chunks) > 10
+    kept = [cache.get(chunk) is not None for chunk in chunks]
+    assert kept == [True] * sum(kept) + [False] * (len(chunks) - sum(kept)) and sum(kept) >= 3
+
+
+def test_an_adapter_names_no_rows_that_did_not_fit_into_the_cache(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYPERLORA_HOME", str(tmp_path / "home"))
+    assert internalize(model, [document("a.txt", TEXT)], use_cache=True).rows["chunks"]
+    monkeypatch.setattr(ChunkCache.__init__, "__defaults__", (None, 1000))
+    assert internalize(model, [document("b.txt", TEXT.upper())], use_cache=True).rows is None
 
 
 def document(name, text):

@@ -189,6 +189,8 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tmp_path, accumulation
         assert part[2].step == step
     one, two = whole[1].state_dict(), part[1].state_dict()
     assert all(torch.equal(one[key], two[key]) for key in one)
+    states = [(tmp_path / name / "state" / "state.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert states[0] == states[1]  # moments and random numbers too
     records = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r["kind"] == "train"] == [1, 2, 3, 4]
     assert {r["step"] for r in records if r["kind"] == "eval"} == {2, 4}

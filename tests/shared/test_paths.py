@@ -202,11 +202,12 @@ def test_names_that_no_output_can_have(tmp_path, monkeypatch):
         check_output(Path("a"), force=False, what="adapter")
 
 
-def test_names_that_are_not_utf_8(tmp_path):
+def test_names_that_are_not_utf_8_are_refused_before_the_work(tmp_path):
+    """They could be written, and not be read: the safetensors library takes no such path."""
     path = tmp_path / os.fsdecode(b"caf\xe9")
-    replace(path, force=False)
-    replace(path)
-    assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9"]
+    with pytest.raises(InputError, match="not UTF-8"), whole_directory(path):
+        raise AssertionError("it began to work")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_behind_a_link_is_written_where_the_link_leads(tmp_path):
@@ -232,3 +233,19 @@ def test_everything_that_is_shipped_is_known_as_ours():
     root = Path(__file__).parent.parent.parent
     for path in [*root.glob("d2l/pretrained/*"), *root.glob("t2l/pretrained/*")]:
         assert own_files(path) == sorted(file.name for file in path.iterdir())
+
+
+def test_what_was_used_last_stays_when_kept_files_grow_too_large(tmp_path):
+    from shared.work_folder import drop_oldest, mark_used
+
+    for age, name in enumerate("abcd"):
+        (tmp_path / name).write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (1000 + age, 1000 + age))
+    (tmp_path / "folder").mkdir()
+    mark_used(tmp_path / "a")
+    drop_oldest(tmp_path.iterdir(), 250)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "d", "folder"]
+    drop_oldest(tmp_path.iterdir(), 250)
+    assert (tmp_path / "d").exists()
+    mark_used(tmp_path / "gone")  # neither is an error
+    drop_oldest([tmp_path / "gone"], 0)

@@ -113,6 +113,8 @@ def test_resumed_training_equals_uninterrupted(tiny_base, tasks_dir, tmp_path):
         part = train_t2l(config, tiny_base, tmp_path / "parts", max_seconds=0)
     one, two = whole[1].state_dict(), part[1].state_dict()
     assert part[2].finished and all(torch.equal(one[key], two[key]) for key in one)
+    states = [(tmp_path / name / "state" / "state.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert states[0] == states[1]  # moments and random numbers too
 
 
 def test_only_publishable_training_tasks_are_used(tiny_base, tasks_dir, tmp_path):

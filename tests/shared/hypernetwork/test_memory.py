@@ -234,8 +234,8 @@ def test_statistics_give_the_memory_of_the_rows(max_rank):
     assert statistics.rows == 700
 
 
-def test_statistics_that_float32_cannot_solve_are_solved_in_float64():
-    from shared.hypernetwork.solver import MemoryStatistics, _regression, solve_statistics
+def test_statistics_that_float32_could_not_solve_are_solved():
+    from shared.hypernetwork.solver import MemoryStatistics, solve_statistics
 
     turned = torch.linalg.qr(torch.randn(300, 300).double())[0]
     keys = torch.randn(400, 300).double() * torch.logspace(0, -4, 300).double() @ turned
@@ -243,7 +243,6 @@ def test_statistics_that_float32_cannot_solve_are_solved_in_float64():
     gram = keys.mT @ keys
     statistics = MemoryStatistics(gram, values @ keys, rows=400)
     exact = statistics.cross @ torch.linalg.inv(gram + 1e-9 * gram.trace() / 400 * torch.eye(300))
-    assert _regression(statistics, 1e-9 * gram.trace() / 400, torch.float32) is None
     found = solve_statistics(statistics, torch.zeros(300, 4), torch.tensor(1e-9))
     error = (found.lora_B.double() @ found.lora_A.double() - exact).norm() / exact.norm()
     assert error < 2**-12

@@ -7,8 +7,10 @@ import torch
 
 from shared.errors import InputError
 from shared.lora.adapter import adapter_config, read_adapter, write_adapter
-from shared.lora.combine import as_parts, combine, common_dtype, read_parts, save_combination, without
+from shared.lora.combine import as_parts, combine, common_dtype, save_combination
+from shared.lora.derived import save_derived
 from shared.lora.layer import apply_lora
+from shared.lora.parts import read_parts, without
 from tests.models import factors_of, load, make_targets, random_weights
 
 
@@ -123,3 +125,62 @@ def test_refusals(adapters, tmp_path):
     file.write_text(json.dumps(broken))
     with pytest.raises(InputError, match="damaged"):
         read_parts(read_adapter(combined.path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: source["parts"][0].update(name="../../outside"),
+        lambda source: source["parts"][0].update(columns=[0, 10**30]),
+        lambda source: source["parts"][0].update(columns=[None, 2]),
+        lambda source: source["parts"][0].update(kind=["d2l"]),
+        lambda source: source["parts"][0].pop("hypernetwork"),
+        lambda source: source.update(parts={"name": "a"}),
+        lambda source: source.update(parts=[None]),
+        lambda source: source.update(mixed=7),
+    ],
+)
+def test_a_strangers_manifest_is_refused_whole(adapters, tmp_path, change):
+    """A part's name becomes a file's: one with dots in front once was written outside of the adapter."""
+    combined = saved(tmp_path, combine(as_parts(adapters, (1, 1, 1))), adapters)
+    file = combined.path / "provenance.json"
+    manifest = json.loads(file.read_text())
+    change(manifest["source"])
+    file.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="list of its parts is damaged"):
+        read_parts(read_adapter(combined.path))
+
+
+def test_provenance_that_holds_anything_is_no_traceback(adapters, tmp_path):
+    for number, value in enumerate(({"a": 1}, [None], 7, "x")):
+        names = ("kind", "hypernetwork", "source", "question_system")
+        file = adapters[0].path / "provenance.json"
+        file.write_text(json.dumps(dict.fromkeys(names, value)))
+        odd = read_adapter(adapters[0].path)
+        assert as_parts([odd, adapters[1]], (1, 1))[0].record["rows"] is None
+        source = dict.fromkeys(("parts", "not_read", "pairs", "gradient_steps", "description", "examples"), value)
+        file.write_text(json.dumps({"kind": "t2l", "source": source}))
+        save_derived(tmp_path / f"changed-{number}", read_adapter(adapters[0].path), odd.weights, {"scaled_by": 1})
+        assert torch.equal(
+            read_adapter(tmp_path / f"changed-{number}").weights["model.layers.0.self_attn.q_proj"].lora_A,
+            odd.weights["model.layers.0.self_attn.q_proj"].lora_A,
+        )
+
+
+def test_force_replaces_the_parts_and_nothing_that_was_put_beside_them(adapters, tmp_path):
+    combination = combine(as_parts(adapters, (1, 1, 1)), max_rank=4)
+    combined = saved(tmp_path, combination, adapters)
+    save_combination(combined.path, combination, adapters[0], dtype="float32", force=True)
+    assert len(read_parts(read_adapter(combined.path))) == 3
+    (combined.path / "parts" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds parts/notes.txt"):
+        save_combination(combined.path, combination, adapters[0], dtype="float32", force=True)
+    assert (combined.path / "parts" / "notes.txt").read_text() == "mine"
+
+
+def test_an_adapter_with_the_longest_name_can_be_a_part(adapters, tmp_path):
+    long = tmp_path / ("n" * 255)
+    adapters[0].path.rename(long)
+    parts = [read_adapter(long), adapters[1]]
+    combined = saved(tmp_path, combine(as_parts(parts, (1, 1)), max_rank=1), parts, (1, 1))
+    assert [part.name for part in read_parts(combined)] == ["n" * 200, "b"]

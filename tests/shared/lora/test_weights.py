@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 from shared.base.targets import find_targets
 from shared.errors import HyperLoraError, InputError
@@ -56,6 +57,22 @@ def test_apply_restores_the_model_even_after_an_error(tiny_base):
         raise RuntimeError
     assert dict(tiny_base.model.named_modules()) == modules
     assert torch.equal(before, logits(tiny_base, ids()))
+
+
+def test_ranks_of_zeros_cost_nothing_and_change_nothing(tiny_base):
+    short, x = random_weights(tiny_base, ("q_proj",), 3), ids()
+    padded = LoraWeights(
+        {n: LoraFactors(F.pad(f.lora_A, (0, 0, 0, 40)), F.pad(f.lora_B, (0, 40))) for n, f in short.items()}
+    )
+    nothing = LoraWeights({n: LoraFactors(f.lora_A, f.lora_B * 0) for n, f in short.items()})
+    with apply_lora(tiny_base.model, short):
+        wanted = logits(tiny_base, x)
+    with apply_lora(tiny_base.model, padded):
+        assert torch.equal(logits(tiny_base, x), wanted)
+        assert {m.lora_A.shape[0] for m in tiny_base.model.modules() if isinstance(m, LoraLinear)} == {3}
+    with apply_lora(tiny_base.model, nothing):
+        silent = logits(tiny_base, x)
+    assert torch.equal(silent, logits(tiny_base, x))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
