@@ -27,6 +27,10 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.", 
 SaveDtype = Annotated[str, typer.Option(help="Of the written factors: bfloat16, float16 or float32.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=_seed)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Adapter directory to write.", show_default=False)]
+Token = Annotated[
+    str | None,
+    typer.Option(envvar="HF_TOKEN", help="Hub token. Default: the one of `hf auth login`.", show_default=False),
+]
 Hypernet = Annotated[
     str | None,
     typer.Option(
@@ -51,6 +55,12 @@ Study = Annotated[
         help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
         "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
+    ),
+]
+Context = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--context", metavar="FILE", help="Its document; of several, each with --context.", show_default=False
     ),
 ]
 Refine = Annotated[

@@ -145,7 +145,8 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> str:
     """A table as text, as wide as its content when stdout is no terminal."""
     grid = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        grid.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        # A column without a name holds bars.
+        grid.add_column(column, justify="left" if index == 0 or not column else "right", overflow="fold")
     for row in rows:
         grid.add_row(
             *["-" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
@@ -176,4 +177,5 @@ def _render(grid: Table) -> str:
         file=text, width=None if is_terminal else 120, force_terminal=is_terminal, highlight=False, markup=False
     )
     console.print(grid)
-    return text.getvalue().rstrip("\n")
+    lines = text.getvalue().rstrip("\n")
+    return lines if is_terminal else "\n".join(line.rstrip() for line in lines.split("\n"))

@@ -60,6 +60,20 @@ def unwinding() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ctrl_c_is_kept() -> Iterator[None]:
+    """In the block, each Ctrl-C is a ``KeyboardInterrupt``: what is at work ends early with what it has."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _handle(handler) -> dict[int, object]:
     """Set a handler; returns those before. What the program was started to ignore (``nohup``) stays ignored."""
     found = {number: signal.getsignal(number) for number in _SIGNALS}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from d2l.questions import QA, question_messages
-from shared.base.chat import GenerationConfig, chat_ids, generate
+from shared.base.chat import GenerationConfig, chat_ids, generate, generate_behind_a_text
 from shared.base.model import BaseModel
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
@@ -90,22 +90,41 @@ def check(
     started = time.monotonic()
 
     def share(adapter: LoraWeights | None, context: str | None = None) -> float | None:
-        prompts = [
-            chat_ids(base, question_messages(qa.question, context=context, system=system, short=True))
-            for qa in questions
-        ]
-        if not prompts or max(map(len, prompts)) + REPLY_TOKENS > base.context_window:
-            return None
-        size, replies = 1 if context else _BATCH, []
-        with apply_lora(base.model, adapter):
-            for start in range(0, len(prompts), size):
-                replies += generate(base, prompts[start : start + size], GenerationConfig(REPLY_TOKENS))
-        return round(mean([answer_recall(reply, qa.answers) for reply, qa in zip(replies, questions, strict=True)]), 4)
+        return right_share(base, adapter, questions, system=system, context=context)
 
     placed = lora.to(base.device, base.placement.dtype)
     kept = round(kept_share(base, placed, spread(anchors, ANCHORS)), 4) if anchors else None
     shares = share(placed), share(None), share(None, text) if text else None
     return Fidelity(len(questions), *shares, kept, round(time.monotonic() - started, 1))
+
+
+@torch.no_grad()
+def right_share(
+    base: BaseModel,
+    lora: LoraWeights | None,
+    questions: Sequence[QA],
+    *,
+    system: str | None = None,
+    context: str | None = None,
+) -> float | None:
+    """Share of questions whose greedy answer contains the right one; ``None`` without any, or where one does not fit.
+
+    Args:
+        lora: on the base's device; ``None`` for the base alone.
+        context: a text to put before each question.
+    """
+    prompts = [
+        chat_ids(base, question_messages(qa.question, context=context, system=system, short=True)) for qa in questions
+    ]
+    if not prompts or max(map(len, prompts)) + REPLY_TOKENS > base.context_window:
+        return None
+    config, replies = GenerationConfig(REPLY_TOKENS), []
+    with apply_lora(base.model, lora):
+        if context is not None:
+            replies = generate_behind_a_text(base, prompts, config)
+        for start in range(0, 0 if replies else len(prompts), _BATCH):
+            replies += generate(base, prompts[start : start + _BATCH], config)
+    return round(mean([answer_recall(reply, qa.answers) for reply, qa in zip(replies, questions, strict=True)]), 4)
 
 
 @torch.no_grad()

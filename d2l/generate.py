@@ -14,7 +14,7 @@ from d2l.chunking import equal_together
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, question_messages
 from d2l.reader import DocumentText
-from d2l.study.document import answered_share, document_pairs, title_of
+from d2l.study.document import answered_share, pairs_of_all
 from d2l.study.kept import keep_studied
 from d2l.study.rows import study_prompts
 from shared.base.chat import GenerationConfig, answer
@@ -215,18 +215,9 @@ def internalize(
 
     chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
     rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-    written: list[QA] = []
     # Too long ones are refused before the work.
     study_prompts(model.base, options.questions, system=model.config.question_system)
-    for document in documents:
-        written += document_pairs(
-            model,
-            document.text,
-            options.study,
-            title=title_of(document),
-            use_cache=use_cache,
-            on_progress=told("asking"),
-        )
+    written = pairs_of_all(model, documents, options.study, use_cache=use_cache, on_progress=told("asking"))
     studied, held_back = hold_back(written) if options.checked else (written, [])
     pairs = [*options.questions, *studied]
     cache = ChunkCache(model.cache_key()) if use_cache else None
@@ -259,7 +250,8 @@ def internalize(
     report(1, 2)
     fidelity = None
     if held_back:
-        fidelity = check(model.base, adapter.weights, held_back, system=system, anchors=model.anchors)
+        text = "\n\n".join(document.text for document in documents)
+        fidelity = check(model.base, adapter.weights, held_back, system=system, text=text, anchors=model.anchors)
     report(2, 2)
     return replace(adapter, pairs_answered=share, fidelity=fidelity)
 

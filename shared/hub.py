@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import InputError
+from shared.hub_card import CARD_FILE, check_card
 from shared.hub_errors import LOGIN, endpoint, explained
 from shared.hub_token import find_token
 from shared.text import check_text
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 # What a pull downloads unless told otherwise: nothing that a program could unpickle.
 SAFE_PATTERNS = ("*.safetensors", "*.json", "*.md", "*.txt")
 _REPO_ID = re.compile(r"(?=.{3,96}$)[A-Za-z0-9_][\w.-]*(?<![.-])/[A-Za-z0-9_][\w.-]*(?<![.-])", re.ASCII)
+MAIN = "main"
 _TIMEOUT = 10  # seconds until an unresponsive Hub counts as unreachable
 
 
 def is_repo_id(text: str) -> bool:
     """Whether a text has the form ``owner/name`` of a Hub repository and is not a local path."""
-    return _is_valid(text) and not os.path.exists(text)
+    return has_repo_form(text) and not os.path.exists(text)
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,17 @@ class PushedFolder:
     Attributes:
         private: visibility of the repository, as the Hub states it.
         files: names in the repository.
+        revision: the branch.
     """
 
     url: str
     private: bool
     files: list[str]
+    revision: str = "main"
+
+
+class MissingFile(InputError):
+    """A repository lacks the file that says what it is."""
 
 
 def push_folder(
@@ -51,24 +59,31 @@ def push_folder(
     token: str | None = None,
     message: str,
     files: Sequence[str] | None = None,
+    revision: str | None = None,
 ) -> PushedFolder:
     """Upload files of a folder to a model repository in one commit.
 
-    The repository is created when it is not there; one that is keeps its visibility, and its other files.
+    The repository is created when it is not there; one that is keeps its visibility, and its other files. Files that
+    an upload has brought there before it was cut are not sent again.
 
     Args:
         private: visibility of a new repository; a public one is refused, so that nothing leaks unasked.
         token: by default ``HF_TOKEN``, or the one that ``hf auth login`` stored.
         message: of the commit.
         files: names in the folder; by default all files below it that are not hidden.
+        revision: a branch, created from the newest commit when it is not there; by default ``main``.
 
     Raises:
-        InputError: no folder or an empty one, a link out of it, a bad repository id, a public repository against
-            ``private``, no token, an invalid one, or one without the right to write there, ``HF_HUB_OFFLINE``.
+        InputError: no folder or an empty one, a link out of it, a bad repository id or branch, a card that the Hub
+            would refuse, a public repository against ``private``, no token, an invalid one, or one without the right
+            to write there, ``HF_HUB_OFFLINE``.
         HyperLoraError: the Hub cannot be reached or fails.
     """
-    _check_repo_id(repo_id)
+    check_repo_id(repo_id)
+    check_branch(revision)
     found = _files_in(path, files)
+    if CARD_FILE in found:
+        check_card(found[CARD_FILE])
     if is_offline():
         raise InputError("cannot push: HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
     url = f"{endpoint()}/{repo_id}"
@@ -79,7 +94,7 @@ def push_folder(
         token = find_token(token)
         if token is None:
             raise InputError("no Hugging Face token", LOGIN)
-        api = _api(token)
+        api = client(token)
         try:
             # Before any call of the client that would wait for an unresponsive Hub without end.
             is_private = _is_private(api, repo_id)
@@ -101,10 +116,13 @@ def push_folder(
                     f"the Hub has made {repo_id} public although a private one was asked for; nothing was uploaded",
                     "check the repository's settings, or publish with --public",
                 )
+        branch = revision or MAIN
+        if branch != MAIN:
+            api.create_branch(repo_id, branch=branch, exist_ok=True)
         # Not upload_folder: where hf_xet is installed, it may split an upload into several commits.
         operations = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in found.items()]
-        api.create_commit(repo_id, operations, commit_message=message)
-    return PushedFolder(url, is_private, list(found))
+        api.create_commit(repo_id, operations, commit_message=message, revision=branch)
+    return PushedFolder(url if branch == MAIN else f"{url}/tree/{branch}", is_private, list(found), branch)
 
 
 def pull_snapshot(
@@ -126,8 +144,8 @@ def pull_snapshot(
         revision: branch, tag or commit; by default the newest commit.
         subfolder: download, and return, only this folder of the repository.
         allow_patterns: names of files, as in a shell; pickles (``*.bin``, ``*.pt``, ``*.pkl``) only if named here.
-        first: a file that must be there; downloaded before all others, so that a repository of another kind costs
-            nothing.
+        first: a file that must be there (``MissingFile``); downloaded before all others, so that a repository of
+            another kind costs nothing.
         check: called with the local directory when only that file is there; raises an error to stop.
 
     Raises:
@@ -135,7 +153,7 @@ def pull_snapshot(
             accessible, a damaged file, an invalid token.
         HyperLoraError: the Hub cannot be reached or fails, a transfer stalls, or the disk cannot be written.
     """
-    _check_repo_id(repo_id)
+    check_repo_id(repo_id)
     check_text([revision, subfolder], "the revision or subfolder")
     folder = "" if subfolder is None else subfolder.strip("/")
     if ".." in folder.split("/"):
@@ -146,7 +164,7 @@ def pull_snapshot(
     from huggingface_hub.utils import filter_repo_objects
 
     with explained(repo_id, revision=revision):
-        api = _api(find_token(token))
+        api = client(find_token(token))
         if first is not None:
             snapshot = _download_first(api, repo_id, revision, f"{folder}/{first}".lstrip("/"), where)
             if check is not None:
@@ -172,7 +190,7 @@ def _download_first(api: "HfApi", repo_id: str, revision: str | None, name: str,
     except LocalEntryNotFoundError:
         raise
     except EntryNotFoundError:
-        raise InputError(
+        raise MissingFile(
             f"{where} has no {name.rpartition('/')[2]}", "check the repository's files on the Hub"
         ) from None
     check_digests(snapshot, repo_id)
@@ -209,15 +227,35 @@ def _or_cached(api: "HfApi", repo_id: str, revision: str | None, download: Calla
         raise InputError(f"{repo_id} is not in the cache and HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE") from None
 
 
-def _is_valid(repo_id: str) -> bool:
+def has_repo_form(repo_id: str) -> bool:
+    """Whether a text could be the ``owner/name`` of a Hub repository."""
     return bool(_REPO_ID.fullmatch(repo_id)) and not re.search(r"--|\.\.|\.git$", repo_id)
 
 
-def _check_repo_id(repo_id: str) -> None:
-    if not _is_valid(repo_id):
+def check_repo_id(repo_id: str) -> None:
+    """Refuse what no repository of the Hub can be called.
+
+    Raises:
+        InputError: not ``owner/name``.
+    """
+    if not has_repo_form(repo_id):
         raise InputError(
             f"{repo_id!r} is not a repository id", "write it as owner/name, with letters, digits and . _ -"
         )
+
+
+def check_branch(revision: str | None) -> None:
+    """Refuse what no branch can be called.
+
+    Raises:
+        InputError: a commit's hash, a reference that is no branch, or a name that git does not take.
+    """
+    if revision is None:
+        return
+    if re.fullmatch(r"[0-9a-f]{40}", revision) or revision.startswith("refs/"):
+        raise InputError(f"{revision} is no branch, and nothing can be pushed to it", "name a branch, such as v2")
+    if not re.fullmatch(r"(?!.*(\.\.|//|\.lock$))[\w][\w./-]*(?<![./])", revision, re.ASCII):
+        raise InputError(f"no branch can be called {revision!r}", "use letters, digits and . _ - /")
 
 
 def _files_in(path: Path, names: Sequence[str] | None) -> dict[str, Path]:
@@ -246,7 +284,7 @@ def _is_private(api: "HfApi", repo_id: str) -> bool:
     return bool(api.model_info(repo_id, timeout=_TIMEOUT).private)
 
 
-def _api(token: str | None) -> "HfApi":
+def client(token: str | None) -> "HfApi":
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=endpoint(), token=token, library_name="hyperlora")

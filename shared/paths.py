@@ -28,6 +28,8 @@ PARTS_FOLDER = "parts"
 
 # All that directories of ours hold, as in a shell: nothing else is deleted by --force, and nothing else is pushed.
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "README.md", "provenance.json")
+# Of a combined adapter whose parts cannot be told apart any more: the parts themselves.
+PART_FILES = (f"{PARTS_FOLDER}/*.safetensors",)
 NETWORK_FILES = (
     "config.json",
     "model.safetensors",
@@ -93,8 +95,12 @@ def check_output(path: Path, *, force: bool, what: str) -> None:
 
 def own_files(path: Path) -> list[str]:
     """Names of the files in an adapter or hypernetwork directory that hyperlora writes or reads, sorted."""
-    patterns = _own_patterns(path)
-    return sorted(entry.name for entry in path.iterdir() if entry.is_file() and _matches(entry.name, patterns))
+    patterns, parts = _own_patterns(path), path / PARTS_FOLDER
+    names = [entry.name for entry in path.iterdir() if entry.is_file() and _matches(entry.name, patterns)]
+    foreign = _foreign_parts(path, parts) if parts.is_dir() else None
+    if foreign is not None:
+        names += [f"{PARTS_FOLDER}/{entry.name}" for entry in parts.iterdir() if entry.name not in foreign]
+    return sorted(names)
 
 
 def _check_replaceable(real: Path, path: Path, what: str) -> None:

@@ -28,7 +28,7 @@ def library_versions() -> dict[str, str]:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> str:
-    """A command for cards and provenance, by default the one that is running: of paths, only the names."""
+    """A command for what a figure came from, by default the one that is running: of paths, only the names."""
     program, *rest = sys.argv if arguments is None else arguments
     return shlex.join([Path(program).name or "python", *map(without_folders, rest)])
 

@@ -2,10 +2,23 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+ENDPOINTS: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
 LFS = (".safetensors", ".bin", ".pt", ".pkl")
+
+
+def endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Marks a method that answers requests to paths of a pattern, whose groups are its arguments."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        ENDPOINTS.append((method, re.compile(pattern), function))
+        return function
+
+    return register
 
 
 class Commit(NamedTuple):
@@ -18,21 +31,25 @@ class Commit(NamedTuple):
 
 @dataclass
 class Repo:
-    """A repository: its visibility, its commits on ``main`` from first to last, and tags of them."""
+    """A repository: its visibility, its commits on ``main`` from first to last, tags of them, and other branches."""
 
     private: bool
     commits: list[Commit] = field(
         default_factory=lambda: [Commit("0" * 40, "initial commit", {".gitattributes": b"#"})]
     )
     tags: dict[str, Commit] = field(default_factory=dict)
+    branches: dict[str, list[Commit]] = field(default_factory=dict)
 
-    def commit(self, files: dict[str, bytes], message: str) -> Commit:
-        oid = hashlib.sha1(f"{len(self.commits)} {message}".encode()).hexdigest()
-        self.commits.append(Commit(oid, message, {**self.commits[-1].files, **files}))
-        return self.commits[-1]
+    def commit(self, files: dict[str, bytes], message: str, branch: str = "main") -> Commit:
+        commits = self.commits if branch == "main" else self.branches[branch]
+        oid = hashlib.sha1(f"{branch} {len(commits)} {message}".encode()).hexdigest()
+        commits.append(Commit(oid, message, {**commits[-1].files, **files}))
+        return commits[-1]
 
     def find(self, revision: str) -> Commit:
-        commit = {"main": self.commits[-1], **self.tags, **{c.oid: c for c in self.commits}}.get(revision)
+        heads = {"main": self.commits[-1], **{name: commits[-1] for name, commits in self.branches.items()}}
+        known = [commit for commits in (self.commits, *self.branches.values()) for commit in commits]
+        commit = {**heads, **self.tags, **{c.oid: c for c in known}}.get(revision)
         if commit is None:
             raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return commit
@@ -56,9 +73,9 @@ class Request:
 class HubError(Exception):
     """An error answer in the Hub's terms."""
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    def __init__(self, status: int, message: str, code: str | None = None, data: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.data = status, code, data or {}
 
 
 def oid_of(path: str, data: bytes) -> str:

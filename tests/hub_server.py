@@ -1,8 +1,9 @@
 """A Hugging Face Hub of our own on this machine, so that push and pull are tested through the real client, offline.
 
 It speaks the part of the Hub's API that creating, committing to and downloading a model repository takes: inline
-files, LFS objects, ETags and commit headers, and the Hub's own error codes. A test module takes the fixtures with
-``pytest_plugins = ("tests.hub_server",)``. ``hub_home`` alone keeps cache, token and settings inside ``tmp_path``.
+files, LFS objects, ETags and commit headers, branches, collections, and the Hub's own error codes. A test module takes
+the fixtures with ``pytest_plugins = ("tests.hub_server",)``. ``hub_home`` alone keeps cache, token and settings inside
+``tmp_path``.
 """
 
 import base64
@@ -10,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.hub_repo import LFS, HubError, Repo, Request, oid_of
+from tests.hub_collections import Collection, Collections
+from tests.hub_repo import ENDPOINTS, LFS, HubError, Repo, Request, endpoint, oid_of
 
 _NOBODY = "http://127.0.0.1:9"  # refuses connections: a request without our endpoint fails, the real Hub is not reached
-_ENDPOINTS: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = []
 _REPO, _OID = r"(?P<repo_id>[\w.-]+/[\w.-]+)", r"(?P<oid>[0-9a-f]{64})"
 
 
-def _endpoint(method: str, pattern: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _ENDPOINTS.append((method, re.compile(pattern), function))
-        return function
-
-    return register
-
-
-class HubServer:
+class HubServer(Collections):
     """The server and its state.
 
     ``failures`` maps a part of a path to the error status that such requests get. What else it does wrong: it sends
@@ -49,6 +42,7 @@ class HubServer:
         self.closing = threading.Event()
         self.users = {self.write_token: "ann", self.read_token: "ann"}
         self.repos: dict[str, Repo] = {}
+        self.collections: dict[str, Collection] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.failures: dict[str, int] = {}
@@ -84,7 +78,7 @@ class HubServer:
                 raise HubError(status, f"told to fail {request.token if self.repeats_token else ''}")
         if request.token is not None and request.token not in self.users:
             raise HubError(401, "Invalid credentials in Authorization header")
-        for method, pattern, function in _ENDPOINTS:
+        for method, pattern, function in ENDPOINTS:
             match = pattern.fullmatch(request.path)
             if match and method == request.method.replace("HEAD", "GET"):
                 parts: dict[str, Any] = {name: unquote(value) for name, value in match.groupdict().items() if value}
@@ -103,11 +97,11 @@ class HubServer:
             raise HubError(403, "You don't have the required permissions to write")
         return repo
 
-    @_endpoint("GET", "/api/whoami-v2")
+    @endpoint("GET", "/api/whoami-v2")
     def whoami(self, request: Request) -> Any:
         return {"type": "user", "name": self.users[request.token], "orgs": []}
 
-    @_endpoint("POST", "/api/repos/create")
+    @endpoint("POST", "/api/repos/create")
     def create(self, request: Request) -> Any:
         owner, name = request.json["organization"], request.json["name"]
         if request.token != self.write_token or self.users[request.token] != owner:
@@ -117,23 +111,23 @@ class HubServer:
         )
         return {"url": f"{self.url}/{owner}/{name}"}
 
-    @_endpoint("POST", "/api/validate-yaml")
+    @endpoint("POST", "/api/validate-yaml")
     def validate(self, request: Request) -> Any:
         if "license: nonsense" in request.json["content"]:
             raise HubError(400, '"license" must be one of [apache-2.0]')
         missing = not request.json["content"].startswith("---")
         return {"errors": [], "warnings": [{"message": "empty or missing yaml metadata"}] if missing else []}
 
-    @_endpoint("POST", f"/api/models/{_REPO}/preupload/main")
-    def preupload(self, request: Request, repo: Repo, repo_id: str) -> Any:
-        files, answers = repo.commits[-1].files, []
+    @endpoint("POST", f"/api/models/{_REPO}/preupload/(?P<revision>[^/]+)")
+    def preupload(self, request: Request, repo: Repo, repo_id: str, revision: str) -> Any:
+        files, answers = repo.find(revision).files, []
         for path in (item["path"] for item in request.json["files"]):
             oid = oid_of(path, files[path]) if path in files else None
             mode = "lfs" if path.endswith(LFS) else "regular"
             answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         return {"files": answers}
 
-    @_endpoint("POST", rf"/{_REPO}\.git/info/lfs/objects/batch")
+    @endpoint("POST", rf"/{_REPO}\.git/info/lfs/objects/batch")
     def lfs_batch(self, request: Request, repo: Repo, repo_id: str) -> Any:
         objects = []
         for item in request.json["objects"]:
@@ -141,21 +135,21 @@ class HubServer:
             objects.append(item if item["oid"] in self.lfs else {**item, "actions": actions})
         return {"transfer": "basic", "objects": objects}
 
-    @_endpoint("PUT", f"/lfs/upload/{_OID}")
+    @endpoint("PUT", f"/lfs/upload/{_OID}")
     def lfs_upload(self, request: Request, oid: str) -> Any:
         if hashlib.sha256(request.body).hexdigest() != oid:
             raise HubError(400, "wrong sha256")
         self.lfs[oid] = request.body
         return {}
 
-    @_endpoint("POST", f"/lfs/verify/{_OID}")
+    @endpoint("POST", f"/lfs/verify/{_OID}")
     def lfs_verify(self, request: Request, oid: str) -> Any:
         if len(self.lfs.get(oid, b"")) != request.json["size"]:
             raise HubError(404, "object not uploaded")
         return {}
 
-    @_endpoint("POST", f"/api/models/{_REPO}/commit/main")
-    def commit(self, request: Request, repo: Repo, repo_id: str) -> Any:
+    @endpoint("POST", f"/api/models/{_REPO}/commit/(?P<revision>[^/]+)")
+    def commit(self, request: Request, repo: Repo, repo_id: str, revision: str) -> Any:
         message, files = "", {}
         for key, value in (json.loads(line).values() for line in request.body.splitlines()):
             if key == "header":
@@ -163,14 +157,21 @@ class HubServer:
             else:
                 content = self.lfs[value["oid"]] if key == "lfsFile" else base64.b64decode(value["content"])
                 files[value["path"]] = content
-        oid = repo.commit(files, message).oid
+        oid = repo.commit(files, message, revision).oid
         return {"success": True, "commitOid": oid, "commitUrl": f"{self.url}/{repo_id}/commit/{oid}"}
 
-    @_endpoint("GET", f"/api/models/{_REPO}(/revision/(?P<revision>[^/]+))?")
+    @endpoint("POST", f"/api/models/{_REPO}/branch/(?P<branch>[^/]+)")
+    def branch(self, request: Request, repo: Repo, repo_id: str, branch: str) -> Any:
+        if branch == "main" or branch in repo.branches:
+            raise HubError(409, "Reference already exists")
+        repo.branches[branch] = [repo.find(request.json.get("startingPoint", "main"))]
+        return {}
+
+    @endpoint("GET", f"/api/models/{_REPO}(/revision/(?P<revision>[^/]+))?")
     def info(self, request: Request, repo: Repo, repo_id: str, revision: str = "main") -> Any:
         return {"id": repo_id, "modelId": repo_id, "sha": repo.find(revision).oid, "private": repo.private}
 
-    @_endpoint("GET", f"/api/models/{_REPO}/tree/(?P<revision>[^/]+)")
+    @endpoint("GET", f"/api/models/{_REPO}/tree/(?P<revision>[^/]+)")
     def tree(self, request: Request, repo: Repo, repo_id: str, revision: str) -> Any:
         entries = []
         for path, data in repo.find(revision).files.items():
@@ -187,7 +188,7 @@ class HubServer:
             }
         return entries
 
-    @_endpoint("GET", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+    @endpoint("GET", f"/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
     def resolve(self, request: Request, repo: Repo, repo_id: str, revision: str, path: str) -> Any:
         commit = repo.find(revision)
         if path not in commit.files:
@@ -214,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.hub.answer(request)
             data, headers = answer if isinstance(answer, tuple) else (json.dumps(answer).encode(), headers)
         except HubError as error:
-            status, data = error.status, json.dumps({"errors": [{"message": str(error)}]}).encode()
+            status, data = error.status, json.dumps({"errors": [{"message": str(error)}], **error.data}).encode()
             headers |= {"X-Error-Message": str(error)} | ({"X-Error-Code": error.code} if error.code else {})
         start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if start and status == 200:

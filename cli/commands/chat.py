@@ -146,7 +146,7 @@ class _Session:
         self._in_place.close()
         answers = {"base model": answer(self.base, messages, self.config)}
         self._put_in_place()
-        name = " + ".join(a.path.name for a in self.adapters) or "no adapter"
+        name = " + ".join(a.name for a in self.adapters) or "no adapter"
         answers[name] = answer(self.base, messages, self.config)
         output.write(output.columns(answers))
 
@@ -165,7 +165,7 @@ def _handle(session: _Session, text: str) -> None:
         elif command == "/adapter":
             if rest:
                 session.use([] if rest == "none" else load_adapters(rest.split()))
-            output.note(f"in place: {', '.join(a.path.name for a in session.adapters) or 'no adapter'}")
+            output.note(f"in place: {', '.join(a.name for a in session.adapters) or 'no adapter'}")
         elif command == "/compare" and rest:
             session.compare(rest)
         elif command == "/system":

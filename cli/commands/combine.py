@@ -80,6 +80,8 @@ def combine(
         output.note(f"solved together: {', '.join(together)}")
     if combination.energy_kept < 1:
         output.note(f"kept by the rank limit: {combination.energy_kept:.1%}")
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
     if written.rank > options.LARGEST_RANK:
         output.warning(f"vLLM takes no rank above {options.LARGEST_RANK}; --max-rank cuts it")
     facts = {"parts": [part.name for part in parts], "together": together, "energy_kept": combination.energy_kept}

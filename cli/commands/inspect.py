@@ -60,11 +60,7 @@ def inspect(
         "bytes": loaded.num_bytes,
     }
     source = loaded.provenance
-    origin = {
-        key: source[key]
-        for key in ("kind", "hypernetwork", "created", "command", "source", "versions")
-        if key in source
-    }
+    origin = {key: source[key] for key in ("kind", "hypernetwork", "created", "source", "versions") if key in source}
     text = [f"{key:15} {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in facts.items()]
     for key, value in origin.items():
         if key == "source" and isinstance(value, dict):
@@ -73,6 +69,7 @@ def inspect(
                 known = file if isinstance(file, dict) else {}  # somebody else may have written it
                 text.append(f"{'source file':15} {known.get('name')} sha256 {known.get('sha256')}")
             text += [f"{name:15} {value[name]}" for name in ("description", "tokens", "chunks") if name in value]
+            text += _measured(value.get("fidelity"))
         elif isinstance(value, dict):
             text.append(f"{key:15} {', '.join(f'{name} {number}' for name, number in value.items())}")
         else:
@@ -87,10 +84,18 @@ def inspect(
         ]
         text.append(output.table("questions answered by chunk", ["chunk", "answered", ""], rows))
     if plot is not None:
-        adapter_picture(norms, [(c.number, c.answered, c.questions) for c in chunks], plot, loaded.path.name)
+        adapter_picture(norms, [(c.number, c.answered, c.questions) for c in chunks], plot, loaded.name)
         output.note(f"drawn: {plot}")
     more = {"chunks_remembered": [output.plain(c) for c in chunks]} if chunks else {}
     output.result("\n".join(text), {**facts, "provenance": source, "norms": norms, **more})
+
+
+def _measured(found: Any) -> list[str]:
+    """What the check said when the adapter was made; somebody else may have written it."""
+    share = found.get("adapter") if isinstance(found, dict) else None
+    if not isinstance(share, float | int):
+        return []
+    return [f"{'fidelity':15} {share:.0%} of {found.get('questions')} questions that it was not studied with"]
 
 
 def _in_order(norms: dict[str, float]) -> list[tuple[str, float]]:

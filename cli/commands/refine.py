@@ -6,17 +6,15 @@ from typing import Annotated
 import typer
 
 from cli import options, output
-from cli.fidelity import fidelity_text, tell_fidelity
+from cli.fidelity import fidelity_text, read_context, tell_fidelity
 from cli.loading import load_adapter, load_d2l
+from cli.process import ctrl_c_is_kept
 from cli.progress import bar
-from cli.reading import read_one
 
 
 def refine(
     adapter: Annotated[str, typer.Argument(help="Adapter directory or Hub id.", show_default=False)],
-    context: Annotated[
-        Path | None, typer.Option(help="Its document: written questions on it.", show_default=False)
-    ] = None,
+    context: options.Context = None,
     questions: Annotated[
         Path | None,
         typer.Option(help="Your own questions: JSONL with question and answer (or answers).", show_default=False),
@@ -35,9 +33,9 @@ def refine(
 ) -> None:
     """Make an adapter answer more of the questions on its document, by gradient steps from where it is.
 
-    Written questions are those of d2l; some are held back, and what the adapter answers of these is told before and
-    after: the better one is written. Ctrl-C ends the steps and keeps what is reached; the same command on the result
-    goes on.
+    Written questions are those of d2l; some are held back and asked before, between and after the steps, which end
+    where the answers get worse. The best adapter is written. Ctrl-C ends the steps and keeps the best that is reached;
+    the same command on the result goes on.
 
     Example: hyperlora refine brief-adapter --context brief.pdf -o brief-better --seconds 60
     """
@@ -46,27 +44,25 @@ def refine(
     from shared.paths import check_output
     from shared.provenance import Stages, provenance
 
-    if context is None and questions is None:
+    if not context and questions is None:
         raise InputError("nothing to refine with", "give --context, --questions, or both")
     stages = Stages()
     own = read_questions(questions) if questions else []
     loaded = load_adapter(adapter)
-    target = output_dir or Path(f"{loaded.path.resolve().name}-refined")
+    target = output_dir or Path(f"{loaded.name}-refined")
     check_output(target, force=force, what="adapter")
-    document = None
-    if context is not None:
-        document = read_one(context)
+    documents = read_context(context or [], loaded)
     with stages("load"):
         model = load_d2l(hypernet, base or loaded.base_model, device, dtype)
     from d2l.refine import refine_adapter
     from shared.lora.derived import save_derived
     from shared.training.refine import REFINE
 
-    with stages("refine"), bar("steps") as move:
+    with stages("refine"), bar("steps") as move, ctrl_c_is_kept():
         found = refine_adapter(
             model,
             loaded,
-            document,
+            documents,
             own,
             study=study,
             config=REFINE.replace(passes=passes),
@@ -75,11 +71,19 @@ def refine(
         )
     if found.before is not None:
         output.note(f"before: {fidelity_text(found.before)}")
-        output.note("after:")
-        tell_fidelity(found.after)
+        if found.after is None:
+            output.note("after: not measured, interrupted")
+        else:
+            output.note("after:")
+            tell_fidelity(found.after)
     if not found.is_better:
         output.warning("the steps made it worse: the adapter is written as it was")
-    change = {"gradient_steps": found.gradient_steps, "refined_with": found.questions}
+    told = found.after if found.is_better else found.before
+    change = {
+        "gradient_steps": found.gradient_steps,
+        "refined_with": found.questions,
+        "fidelity": told and output.plain(told),
+    }
     with stages("write"):
         written = save_derived(target, loaded, found.weights, change, base=base, force=force)
     output.result(

@@ -26,9 +26,16 @@ def scale(
 
     check_output(output_dir, force=force, what="adapter")
     loaded = load_adapter(adapter)
-    from shared.lora.derived import save_derived
+    import torch
+
+    from shared.errors import InputError
+    from shared.lora.derived import save_derived, stored_dtype
 
     weights = loaded.weights.scaled(factor)
+    if not weights.to(getattr(torch, stored_dtype(loaded))).is_finite:
+        raise InputError(f"the factor {factor:g} is too large for this adapter", "1 is the adapter as it is")
     written = save_derived(output_dir, loaded, weights, {"scaled_by": factor}, base=base, force=force)
+    if written.is_zero:
+        output.warning(output.ZERO_ADAPTER)
     output.note(f"times {factor:g}, rank {written.rank}, {written.bytes / 1e6:.2f} MB")
     output.result(written.adapter, written)

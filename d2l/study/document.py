@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -77,6 +78,15 @@ def pairs_a_chunk(num_chunks: int) -> int:
 def title_of(document: DocumentText) -> str | None:
     """A document's title for its questions: the name of its file."""
     return None if document.path == STDIN else Path(document.path).stem.replace("_", " ").replace("-", " ")
+
+
+def pairs_of_all(model: D2LModel, documents: Sequence[DocumentText], study: int | None, **options: Any) -> list[QA]:
+    """Questions on several documents, one document's after the other's; arguments as in ``document_pairs``."""
+    return [
+        pair
+        for document in documents
+        for pair in document_pairs(model, document.text, study, title=title_of(document), **options)
+    ]
 
 
 def document_pairs(

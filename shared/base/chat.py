@@ -1,9 +1,10 @@
 """Chat prompts and answers."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Message = dict[str, str]
 # Logits divided by less, or times more, are infinite in half precision.
 MIN_TEMPERATURE, MAX_PENALTY = 1e-3, 100
+# Of a prompt's tokens, so many that it pays to keep their states.
+_LEAST_SHARED = 32
 _MARKER = "\u2603MARKER\u2603"
 
 
@@ -155,6 +158,42 @@ def generate(
             "shorten the text, or turn it into an adapter with hyperlora d2l",
         )
     ids, mask = pad_batch(prompts, base.tokenizer.pad_token_id, left=True)
+    return _decoded(base, _generated(base, ids, mask, config, on_text), ids.shape[1])
+
+
+def generate_behind_a_text(base: BaseModel, prompts: list[list[int]], config: GenerationConfig) -> list[str]:
+    """Answers to tokenised prompts that begin alike, one by one: what they share is read once.
+
+    Raises:
+        InputError: as ``generate``.
+    """
+    shared = min(map(len, prompts)) - 1
+    for number, column in enumerate(zip(*prompts, strict=False)):
+        if len(set(column)) > 1:
+            shared = min(shared, number)
+            break
+    if len(prompts) < 2 or shared < _LEAST_SHARED:
+        return [generate(base, [prompt], config)[0] for prompt in prompts]
+    ids, mask = pad_batch([prompts[0][:shared]], base.tokenizer.pad_token_id)
+    one = config.replace(max_new_tokens=1)
+    # The states of all but the token that this adds.
+    read = _generated(base, ids, mask, one, return_dict_in_generate=True).past_key_values
+    replies = []
+    for prompt in prompts:
+        ids, mask = pad_batch([prompt], base.tokenizer.pad_token_id)
+        out = _generated(base, ids, mask, config, past_key_values=copy.deepcopy(read))
+        replies += _decoded(base, out, ids.shape[1])
+    return replies
+
+
+def _generated(
+    base: BaseModel,
+    ids: Tensor,
+    mask: Tensor,
+    config: GenerationConfig,
+    on_text: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Any:
     sampling = {"do_sample": False}
     if config.temperature > 0:
         sampling = {
@@ -163,7 +202,7 @@ def generate(
             "top_p": config.top_p,
             "top_k": config.top_k or None,
         }
-    out = base.model.generate(
+    return base.model.generate(
         input_ids=ids.to(base.device),
         attention_mask=mask.to(base.device).long(),
         max_new_tokens=config.max_new_tokens,
@@ -171,11 +210,15 @@ def generate(
         pad_token_id=base.tokenizer.pad_token_id,
         streamer=_Callback(base.tokenizer, on_text) if on_text else None,
         **sampling,
+        **options,
     )
+
+
+def _decoded(base: BaseModel, out: Tensor, prompt_length: int) -> list[str]:
     for module in base.model.modules():
         if getattr(module, "rope_deltas", None) is not None:
             module.rope_deltas = None  # Qwen-VL would shift the positions of later passes by those of this batch
-    answers = base.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+    answers = base.tokenizer.batch_decode(out[:, prompt_length:], skip_special_tokens=True)
     return [answer.strip() for answer in answers]
 
 

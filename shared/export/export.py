@@ -80,7 +80,7 @@ class _Job:
         """What ``export.json`` says."""
         return {
             "format": self.options.to,
-            "adapter": self.adapter.path.name,
+            "adapter": self.adapter.name,
             "base_model": self.adapter.base_model,
             "rank": self.weights.r,
             "versions": library_versions(),
@@ -140,7 +140,7 @@ def _gguf(job: _Job) -> tuple[int, str]:
     size = write_lora_gguf(
         job.output,
         job.renamed(),
-        name=job.adapter.path.name,
+        name=job.adapter.name,
         base_model=job.adapter.base_model,
         dtype=job.options.written_dtype("float32"),
         force=job.force,
@@ -190,14 +190,14 @@ def _ollama(job: _Job) -> tuple[int, str]:
 
 
 def _vllm(job: _Job) -> tuple[int, str]:
-    adapter, directory = job.adapter, job.adapter.path
+    adapter, directory, name = job.adapter, job.adapter.path, job.adapter.name
     if job.weights.r != adapter.weights.r:
-        directory, change = job.output, {"cut_from_rank": adapter.weights.r}
+        directory, name, change = job.output, job.output.name, {"cut_from_rank": adapter.weights.r}
         save_derived(directory, adapter, job.weights, change, base=job.options.base, force=job.force)
     named = job.base.model.named_modules()
     linear = {name.rpartition(".")[2] for name, module in named if hasattr(module, "in_features")}
     rank = vllm.check_vllm(directory, linear)
-    command = vllm.serve_command(adapter.base_model, {directory.name: str(directory)}, rank)
+    command = vllm.serve_command(adapter.base_model, {name: str(directory)}, rank)
     return sum(file.stat().st_size for file in directory.glob("*.safetensors")), shlex.join(command)
 
 

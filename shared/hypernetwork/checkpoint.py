@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 
 
+class NoHypernetwork(InputError):
+    """A directory with a ``config.json`` of something else."""
+
+
 def save_checkpoint(
     path: Path,
     config: dict[str, Any],
@@ -59,14 +63,14 @@ def read_checkpoint_config(path: Path) -> dict[str, Any]:
     """The parsed ``config.json`` of a checkpoint directory.
 
     Raises:
-        InputError: no such directory, or no hypernetwork in it.
+        InputError: no such directory, or no hypernetwork in it (``NoHypernetwork``).
     """
     if not path.is_dir():
         raise InputError(f"hypernetwork {path} does not exist", "hyperlora hypernet list shows what is installed")
     check_utf8(path.absolute(), "rename its folder")
     config = read_json(path / CONFIG_FILE, "hypernetwork")
     if not isinstance(config, dict) or "kind" not in config:
-        raise InputError(f"{path} is not a hyperlora hypernetwork", "its config.json names no kind")
+        raise NoHypernetwork(f"{path} is not a hyperlora hypernetwork", "its config.json names no kind")
     return config
 
 

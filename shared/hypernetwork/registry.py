@@ -79,16 +79,29 @@ def find_hypernetwork(name: str | None, kind: str | None) -> HypernetworkEntry:
     if released and not path.exists():
         raise InputError(f"{name} is not installed", f"hyperlora hypernet install {name}")
     if not path.exists():
-        from shared.hub import is_repo_id, pull_snapshot
+        from shared.hub import is_repo_id
 
         if not is_repo_id(name):
             raise InputError(f"hypernetwork {name} does not exist", "hyperlora hypernet list shows what is installed")
-        files = {"first": CONFIG_FILE, "check": read_checkpoint_config, "allow_patterns": NETWORK_FILES}
-        path = pull_snapshot(name, **files)
+        path = pull_hypernetwork(name)
     config = read_checkpoint_config(path)
     if kind is not None and config["kind"] != kind:
         raise _other_kind(name, config["kind"], kind)
     return HypernetworkEntry(name, config["kind"], path, config)
+
+
+def pull_hypernetwork(
+    repo_id: str, *, revision: str | None = None, subfolder: str | None = None, token: str | None = None
+) -> Path:
+    """Download a hypernetwork's own files from the Hub, its configuration first; returns the local directory.
+
+    Raises:
+        InputError, HyperLoraError: as ``pull_snapshot``, or no hypernetwork there.
+    """
+    from shared.hub import pull_snapshot
+
+    files = {"first": CONFIG_FILE, "check": read_checkpoint_config, "allow_patterns": NETWORK_FILES}
+    return pull_snapshot(repo_id, revision=revision, subfolder=subfolder, token=token, **files)
 
 
 def _other_kind(name: str, found: str, kind: str | None) -> InputError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.errors import InputError
-from shared.provenance import command_line, library_versions
+from shared.provenance import library_versions
 
 if TYPE_CHECKING:
     pass
@@ -142,7 +142,7 @@ def import_card(source: PublishedSource, facts: dict[str, Any], dropped: list[st
         f"# Imported {source.kind.upper()} hypernetwork\n\n"
         "A published hypernetwork, converted without executing anything of its files; the numbers are unchanged.\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
-        f"Not carried over: {'; '.join(dropped)}.\n\nMade by:\n\n```\n{command_line()}\n```\n"
+        f"Not carried over: {'; '.join(dropped)}.\n"
     )
 
 

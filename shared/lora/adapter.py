@@ -11,7 +11,7 @@ from shared.errors import HyperLoraError, InputError
 from shared.hub import pull_snapshot
 from shared.lora.plain import check_plain, scaled_factors
 from shared.lora.weights import LoraFactors, LoraWeights, factor_pairs
-from shared.paths import ADAPTER_FILES, check_utf8, whole_directory
+from shared.paths import ADAPTER_FILES, PART_FILES, check_utf8, whole_directory
 from shared.work_folder import remove_left_overs
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
@@ -35,6 +35,16 @@ class Adapter:
     config: dict[str, Any]
     provenance: dict[str, Any]
     num_bytes: int
+
+    @property
+    def name(self) -> str:
+        """What people call it: the directory's name, or of one in the Hub's cache that of its repository."""
+        path = self.path.resolve()
+        for folder in (path, *path.parents):
+            if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+                inner = path.relative_to(folder).parts
+                return inner[-1] if inner else folder.parent.parent.name.rpartition("--")[2]
+        return path.name
 
     @property
     def base_model(self) -> str | None:
@@ -148,14 +158,25 @@ def read_adapter_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def pull_adapter(repo_id: str, *, revision: str | None = None, token: str | None = None) -> Path:
+def pull_adapter(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    subfolder: str | None = None,
+    token: str | None = None,
+    with_parts: bool = False,
+) -> Path:
     """Download an adapter's own files from the Hub, its configuration first; returns the local directory.
+
+    Args:
+        with_parts: also the parts that a combined adapter keeps to be taken out again.
 
     Raises:
         InputError, HyperLoraError: as ``pull_snapshot``, or no adapter there.
     """
-    files = {"first": CONFIG_FILE, "check": read_adapter_config, "allow_patterns": ADAPTER_FILES}
-    return pull_snapshot(repo_id, revision=revision, token=token, **files)
+    patterns = (*ADAPTER_FILES, *(PART_FILES if with_parts else ()))
+    files = {"first": CONFIG_FILE, "check": read_adapter_config, "allow_patterns": patterns}
+    return pull_snapshot(repo_id, revision=revision, subfolder=subfolder, token=token, **files)
 
 
 def read_factors(file: Path) -> dict[str, LoraFactors]:

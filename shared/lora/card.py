@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from shared.base.model import BaseModelSpec
+from shared.hub import has_repo_form
 from shared.lora.adapter import adapter_config, is_zero, write_adapter
 from shared.lora.weights import LoraWeights
-from shared.provenance import command_line, library_versions, without_folders
+from shared.provenance import library_versions, without_folders
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 _CARD = """---
-base_model: {base}
-library_name: peft
+{base_line}library_name: peft
 pipeline_tag: text-generation
 license: other
 license_name: same-as-source-and-base-model
-license_link: https://huggingface.co/{base}
-tags:
+{license_line}tags:
 - lora
 - hyperlora
 - {kind}
@@ -27,7 +26,7 @@ tags:
 
 # {title}
 
-A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora](https://pypi.org/project/hyperlora/)
+A LoRA adapter for {base_link}, {made_by} [hyperlora](https://pypi.org/project/hyperlora/)
 {made_from}.
 
 {warning}
@@ -40,13 +39,7 @@ A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora
 | hypernetwork | {hypernetwork} |
 | made with | {versions} |
 
-{not_read}Made by:
-
-```
-{command}
-```
-
-## Use
+{fidelity}{not_read}## Use
 
 ```python
 from peft import PeftModel
@@ -137,10 +130,10 @@ def save_adapter(
     versions = library_versions()
     # The configuration must name the base as it is found; what people read says no folders.
     shown = without_folders(base.name_or_path)
+    is_on_hub = has_repo_form(shown)
     provenance = {
         "kind": kind,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command_line(),
         "hypernetwork": hypernetwork,
         "base_model": base.replace(name_or_path=shown).to_dict(),
         "source": source,
@@ -150,6 +143,10 @@ def save_adapter(
     size = weights.num_parameters * torch.finfo(getattr(torch, dtype)).bits // 8
     card = _CARD.format(
         base=shown,
+        # A base of this machine has no page, and the Hub refuses a card that names one it could not have.
+        base_line=f"base_model: {shown}\n" if is_on_hub else "",
+        license_line=f"license_link: https://huggingface.co/{shown}\n" if is_on_hub else "",
+        base_link=f"[{shown}](https://huggingface.co/{shown})" if is_on_hub else f"`{shown}`",
         kind=TAGS[kind],
         title=title,
         made_by=_made_by(kind, source.get("gradient_steps", 0)),
@@ -159,8 +156,9 @@ def save_adapter(
             "multitask": f"on {source.get('trained_on')}",
             "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
+        fidelity=_fidelity(source.get("fidelity")),
         not_read=_not_read(source.get("not_read", [])),
-        warning=_LEAK if kind == "d2l" or any(part.get("kind") == "d2l" for part in source.get("parts", [])) else "",
+        warning=_LEAK if is_of_document(kind, source) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
         layers=f"{layers[0]} to {layers[-1]}" if len(layers) == layers[-1] - layers[0] + 1 else layers,
@@ -168,12 +166,34 @@ def save_adapter(
         dtype=dtype,
         hypernetwork=hypernetwork,
         versions=", ".join(f"{name} {number}" for name, number in versions.items()),
-        command=provenance["command"],
         vllm_rank=next((rank for rank in VLLM_RANKS if rank >= weights.r), weights.r),
     )
     size = write_adapter(path, weights, config, card=card, provenance=provenance, force=force)
     made = str(path), base.name_or_path, hypernetwork, weights.r, weights.modules, size
     return WrittenAdapter(*made, is_zero(weights))
+
+
+def _fidelity(found: Any) -> str:
+    """What a check found, in words; see ``d2l.check.Fidelity``."""
+    shares = [found.get(key) for key in ("adapter", "base", "text", "kept")] if isinstance(found, dict) else [None]
+    if shares[0] is None or not all(isinstance(share, float | int | None) for share in shares):
+        return ""  # of a stranger, who may have written anything
+    others = {"without it": found.get("base"), "with the document in the prompt": found.get("text")}
+    beside = ", ".join(f"{name} {share:.0%}" for name, share in others.items() if share is not None)
+    text = (
+        f"Fidelity {found['adapter']:.0%}: the share of {found.get('questions')} questions that it was not studied with"
+    )
+    text += f" whose answer holds the right one{f' ({beside})' if beside else ''}."
+    if found.get("kept") is not None:
+        text += f" Of the base model's own words on unrelated questions, {found['kept']:.0%} stay."
+    return f"{text}\n\n"
+
+
+def is_of_document(kind: Any, source: Any) -> bool:
+    """Whether a document went into an adapter, or into one of its parts, or of theirs."""
+    parts = source.get("parts") if isinstance(source, dict) else None
+    inner = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return kind == "d2l" or any(part.get("kind") == "d2l" or part.get("of_document") for part in inner)
 
 
 def _not_read(entries: list[str]) -> str:

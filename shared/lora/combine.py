@@ -15,7 +15,7 @@ import torch
 
 from shared.errors import InputError
 from shared.lora.adapter import WEIGHTS_FILE, Adapter
-from shared.lora.card import WrittenAdapter, save_adapter
+from shared.lora.card import WrittenAdapter, is_of_document, save_adapter
 from shared.lora.derived import base_spec, stored_dtype
 from shared.lora.parts import Part
 from shared.lora.weights import LoraFactors, LoraWeights
@@ -61,13 +61,13 @@ def check_bases(adapters: Sequence[Adapter]) -> None:
         hint = "only adapters of one base can be combined"
         if first.base_model != other.base_model:
             bases = first.base_model, other.base_model
-            raise InputError(f"{first.path.name} is for {bases[0]}, {other.path.name} for {bases[1]}", hint)
+            raise InputError(f"{first.name} is for {bases[0]}, {other.name} for {bases[1]}", hint)
         prints = [_fingerprint(adapter) for adapter in (first, other)]
         if all(prints) and prints[0] != prints[1]:
-            raise InputError(f"{first.path.name} and {other.path.name} are for different models of one name", hint)
+            raise InputError(f"{first.name} and {other.name} are for different models of one name", hint)
         for name in first.weights.keys() & other.weights.keys():
             if _size(first.weights[name]) != _size(other.weights[name]):
-                raise InputError(f"{first.path.name} and {other.path.name} have {name} in different sizes")
+                raise InputError(f"{first.name} and {other.name} have {name} in different sizes")
 
 
 def _fingerprint(adapter: Adapter) -> str:
@@ -97,13 +97,13 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
     """Adapters as parts of a combination.
 
     Raises:
-        InputError: different bases.
+        InputError: different bases, or a weight that makes numbers that are not finite.
     """
     check_bases(adapters)
     names: list[str] = []
     parts = []
     for adapter, weight in zip(adapters, weights, strict=True):
-        first, number = _part_name(adapter.path), 1
+        first, number = _part_name(adapter), 1
         name = first
         while name in names:
             number += 1
@@ -114,19 +114,23 @@ def as_parts(adapters: Sequence[Adapter], weights: Sequence[float]) -> list[Part
             "name": name,
             "kind": _text(adapter.provenance.get("kind")),
             "hypernetwork": _text(adapter.provenance.get("hypernetwork")),
+            "of_document": is_of_document(adapter.provenance.get("kind"), source),
             "weight": weight,
             "rank": adapter.weights.r,
             "sha256": hashlib.sha256((adapter.path / WEIGHTS_FILE).read_bytes()).hexdigest(),
             "question_system": adapter.question_system,
             "rows": source.get("rows") if isinstance(source, dict) else None,
         }
-        parts.append(Part(adapter.weights if weight == 1 else adapter.weights.scaled(weight), record))
+        weighted = adapter.weights if weight == 1 else adapter.weights.scaled(weight)
+        if not weighted.is_finite:
+            raise InputError(f"the weight {weight:g} is too large for {name}", "1 is the adapter as it is")
+        parts.append(Part(weighted, record))
     return parts
 
 
-def _part_name(path: Path) -> str:
-    """A folder's name as a part's: it becomes a file's, with more behind it, and stands in JSON."""
-    name = "".join(c if c.isprintable() else "?" for c in path.resolve().name)
+def _part_name(adapter: Adapter) -> str:
+    """An adapter's name as a part's: it becomes a file's, with more behind it, and stands in JSON."""
+    name = "".join(c if c.isprintable() else "?" for c in adapter.name)
     return name.encode()[:_NAME_BYTES].decode(errors="ignore")
 
 

@@ -60,14 +60,16 @@ def save_derived(
         raise InputError(f"{path} is the adapter itself", "choose another -o")
     kind = adapter.provenance.get("kind")
     hypernetwork = adapter.provenance.get("hypernetwork")
+    stale = dict.fromkeys(("rows", "fidelity", "pairs_answered"))
     return save_adapter(
         path,
         weights,
         base=base_spec(adapter, base),
         kind=kind if isinstance(kind, str) and kind in TAGS else "combined",
-        title=f"{adapter.path.name}, changed",
+        title=f"{adapter.name}, changed",
         hypernetwork=hypernetwork if isinstance(hypernetwork, str) else "-",
-        source={**_sound_source(adapter), "rows": None, "from": adapter.path.name, **change},
+        # What was measured, and the rows, are of the adapter as it was.
+        source={**_sound_source(adapter), **stale, "from": adapter.name, **change},
         dtype=stored_dtype(adapter),
         question_system=adapter.question_system,
         force=force,

@@ -21,8 +21,8 @@ class Part:
 
     Attributes:
         weights: float32, the part's weight folded in.
-        record: what the manifest says of it: name, kind, weight, rank, sha256 of its file, question_system, and what a
-            document's rows are found by.
+        record: what the manifest says of it: name, kind, whether it is of a document, weight, rank, sha256 of its
+            file, question_system, and what a document's rows are found by.
     """
 
     weights: LoraWeights
@@ -62,7 +62,8 @@ def read_parts(adapter: Adapter) -> list[Part]:
         file = adapter.path / PARTS_FOLDER / f"{record['name']}.safetensors"
         if not file.is_file():
             raise InputError(
-                f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made", "combine it again from its parts"
+                f"{adapter.path} lacks {PARTS_FOLDER}/, out of which it was made",
+                "combine it again from its parts, or get all of it with hyperlora pull",
             )
         parts.append(Part(LoraWeights.padded(read_factors(file)), record))
     return parts

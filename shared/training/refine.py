@@ -33,7 +33,7 @@ class RefineConfig(Config):
 
     Attributes:
         passes: over all prompts, in batches; but ``least_steps`` Adam steps at least, and ``most_steps`` at most.
-        lr: rate at the first step; it falls to zero over the steps.
+        lr: rate at the first step; it falls to zero over the steps, or over the time that there is for them.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
         batch_tokens: tokens of a step's prompts, at most; one prompt that is longer has a step of its own.
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
@@ -72,10 +72,16 @@ class Anchor:
 
 @dataclass(frozen=True)
 class RefinedLora:
-    """The refined weights on the CPU, and the loss on the answers before each step, in nats a token."""
+    """The refined weights on the CPU.
+
+    Attributes:
+        losses: on the answers before each step, in nats a token.
+        checks: what the check gave, from the first to the last one.
+    """
 
     weights: LoraWeights
     losses: list[float] = field(default_factory=list)
+    checks: list[float] = field(default_factory=list)
 
 
 def refine(
@@ -85,6 +91,7 @@ def refine(
     anchors: Sequence[Anchor] = (),
     config: RefineConfig = REFINE,
     *,
+    check: Callable[[LoraWeights], float] | None = None,
     max_seconds: float | None = None,
     keep_interrupted: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
@@ -93,14 +100,17 @@ def refine(
 
     Args:
         initial: unbatched.
-        max_seconds: stop after this time.
+        check: how good an adapter is, from 0 to 1. Asked behind a pass over the prompts, as long as that takes no more
+            than a quarter of the time, and at the end: the best state is what comes back, the later one of equal ones.
+            The steps end where it gives 1, or several times in a row less than before.
+        max_seconds: stop the steps after this time, checks between them included; the last check comes behind it.
         keep_interrupted: return what is reached so far at a ``KeyboardInterrupt``, instead of passing it on.
         on_progress: called with steps done and all of them.
 
     Raises:
         InputError: the adapter has nothing in these blocks.
     """
-    started, rng = time.monotonic(), random.Random(config.seed)
+    rng = random.Random(config.seed)
     num_blocks = len(find_decoder(base.model).blocks)
     first = num_blocks - max(1, round(config.blocks * num_blocks))
     weights = _trainable(initial.to(device=base.device, dtype=torch.float32, copy=True), first)
@@ -124,10 +134,13 @@ def refine(
     optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
     losses: list[float] = []
     order: list[int] = []
+    best = _Best(check)
+    started = time.monotonic()  # what was prepared above is no step
     try:
         for step in range(steps):
             order = order or rng.sample(range(len(asked)), len(asked))
-            optimizer.param_groups[0]["lr"] = config.lr * (1 - step / steps)
+            spent = (time.monotonic() - started) / max_seconds if max_seconds else 0.0
+            optimizer.param_groups[0]["lr"] = config.lr * (1 - max(step / steps, min(spent, 1.0)))
             with apply_lora(base.model, weights.to(base.placement.dtype)):
                 losses.append(_step(asked[order.pop()], *_anchored(kept, step), config.anchor_weight))
             optimizer.step()
@@ -135,12 +148,45 @@ def refine(
             if on_progress:
                 on_progress(step + 1, steps)
             out_of_time = max_seconds is not None and time.monotonic() - started > max_seconds
-            if out_of_time or (not order and mean(losses[-len(asked) :]) < config.good_enough):
+            ended = out_of_time or (not order and mean(losses[-len(asked) :]) < config.good_enough)
+            if ended or step + 1 == steps or (not order and best.is_due(time.monotonic() - started)):
+                best.look(weights.detach().to(base.placement.dtype), weights)
+            if ended or best.is_enough:
                 break
     except KeyboardInterrupt:
         if not keep_interrupted:
             raise
-    return RefinedLora(weights.detach().to("cpu"), losses)
+    return RefinedLora(best.weights or weights.detach().to("cpu"), losses, best.scores)
+
+
+class _Best:
+    """The state that a check found best so far; without a check it never looks."""
+
+    PATIENCE, SHARE = 3, 0.25
+
+    def __init__(self, check: Callable[[LoraWeights], float] | None) -> None:
+        self._check, self._seconds, self._worse = check, 0.0, 0
+        self.weights: LoraWeights | None = None
+        self.scores: list[float] = []
+
+    def is_due(self, elapsed: float) -> bool:
+        return self._check is not None and self._seconds <= self.SHARE * elapsed
+
+    def look(self, placed: LoraWeights, weights: LoraWeights) -> None:
+        if self._check is None:
+            return
+        started = time.monotonic()
+        score = self._check(placed)
+        if not self.scores or score >= max(self.scores):
+            self.weights, self._worse = weights.detach().to("cpu", copy=True), 0
+        else:
+            self._worse += 1
+        self.scores.append(score)
+        self._seconds += time.monotonic() - started
+
+    @property
+    def is_enough(self) -> bool:
+        return bool(self.scores) and (self.scores[-1] >= 1 or self._worse >= self.PATIENCE)
 
 
 def _parts(items: Sequence[_T], size: int, rng: random.Random) -> list[Sequence[_T]]:

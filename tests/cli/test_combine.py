@@ -140,3 +140,59 @@ def test_scale(hyperlora, adapter, tmp_path):
     ]:
         done = hyperlora(*arguments)
         assert done.exit_code == 2 and message in done.stderr, done.stderr
+
+
+@pytest.fixture
+def task(hyperlora, adapter, t2l_hypernet, tmp_path):
+    assert hyperlora("t2l", "Sort the words", "--hypernet", t2l_hypernet, "-o", "task", *FLOAT32).exit_code == 0
+    return tmp_path / "task"
+
+
+def test_combined_adapters_combine_and_the_warning_of_a_document_stays(hyperlora, adapter, task, tmp_path):
+    for command in (
+        ("combine", "adapter", "task", "-o", "first"),
+        ("combine", "first", "task", "-o", "second"),
+        ("combine", "second", "task", "task", "-o", "third"),
+        ("combine", "third", "--remove", "second", "-o", "left"),
+        ("combine", "left", "--remove", "task-2", "-o", "one"),
+    ):
+        done = hyperlora(*command)
+        assert done.exit_code == 0, done.stderr
+    document, task_, third = (read_adapter(tmp_path / name).weights for name in ("adapter", "task", "third"))
+    for name, factors in third.items():
+        wanted = [document[name].delta()] if name in document else []
+        wanted += [4 * task_[name].delta()] if name in task_ else []
+        torch.testing.assert_close(factors.delta(), sum(wanted))
+    assert_same(tmp_path / "one", tmp_path / "task", rtol=0, atol=0)
+    for name, reveals in {"first": True, "second": True, "third": True, "left": False, "one": False}.items():
+        assert ("can reveal" in (tmp_path / name / "README.md").read_text()) == reveals, name
+    empty = hyperlora("combine", "one", "--remove", "task", "-o", "nothing")
+    assert empty.exit_code == 2 and "nothing is left" in empty.stderr and not (tmp_path / "nothing").exists()
+
+
+def test_odd_weights(hyperlora, adapter, task, tmp_path):
+    done = hyperlora("combine", "adapter", "task", "--weights", "0,-1", "-o", "minus")
+    assert done.exit_code == 0, done.stderr
+    minus, plain = read_adapter(tmp_path / "minus").weights, read_adapter(task).weights
+    for name, factors in minus.items():
+        torch.testing.assert_close(factors.delta(), -plain[name].delta() if name in plain else 0 * factors.delta())
+    assert hyperlora("combine", "minus", "--remove", "task", "-o", "none").exit_code == 0
+    zero = hyperlora("combine", "adapter", "task", "--weights", "0,0", "-o", "zero")
+    assert zero.exit_code == 0 and "changes nothing" in zero.stderr
+    for weights, message in (("nan,1", "finite"), ("inf,1", "finite"), ("1e39,1", "too large"), ("1,,1", "no numbers")):
+        done = hyperlora("combine", "adapter", "task", "--weights", weights, "-o", "x")
+        assert done.exit_code == 2 and message in done.stderr and not (tmp_path / "x").exists(), done.stderr
+    done = hyperlora("scale", "task", "1e39", "-o", "x")
+    assert done.exit_code == 2 and "too large" in done.stderr
+    done = hyperlora("scale", "task", "0", "-o", "silent")
+    assert done.exit_code == 0 and "changes nothing" in done.stderr
+
+
+def test_a_gone_chunk_means_adding(hyperlora, two, tmp_path):
+    two()
+    next((tmp_path / "home" / "chunks").rglob("*.rows")).unlink()
+    done = hyperlora("combine", "one", "two", "-o", "joined", "--dtype", "float32")
+    assert done.exit_code == 0 and "added, not solved together" in done.stderr
+    one, two_, joined = (read_adapter(tmp_path / name).weights for name in ("one", "two", "joined"))
+    for name in joined:
+        torch.testing.assert_close(joined[name].delta(), one[name].delta() + two_[name].delta())

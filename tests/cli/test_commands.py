@@ -37,7 +37,7 @@ def test_d2l_writes_the_whole_adapter(hyperlora, d2l_hypernet, document, tiny_ba
     provenance = json.loads((out / "provenance.json").read_text())
     assert len(provenance["source"]["files"][0]["sha256"]) == 64
     card = (out / "README.md").read_text()
-    assert "can reveal what it says" in card and "library_name: peft" in card and "base_model:" in card
+    assert "can reveal what it says" in card and "library_name: peft" in card and "base_model:" not in card
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
@@ -184,6 +184,9 @@ def test_inspect(hyperlora, adapter):
     done = hyperlora("inspect", adapter)
     for expected in ("harbour.txt", "down_proj", "norm of delta W", "hyperlora", "tiny-d2l"):
         assert expected in done.stdout
+    # Bars begin at the left of their column, and the largest norm's fills it.
+    bars = [line.split("\u2502")[3] for line in done.stdout.splitlines() if "proj" in line and line[0] == "\u2502"]
+    assert bars and all(bar[1] == "\u2588" for bar in bars if bar.strip()) and "\u2588" * 24 in done.stdout
     report = json.loads(hyperlora("inspect", adapter, "--json").stdout)
     weights = read_adapter(adapter).weights
     assert report["norms"] == {name: pytest.approx(f.delta().norm().item(), rel=1e-4) for name, f in weights.items()}
@@ -235,8 +238,10 @@ def test_hypernetworks_are_pushed_and_used_by_their_hub_id(hyperlora, d2l_hypern
 
 def test_no_folder_of_a_local_base_stands_in_card_or_provenance(hyperlora, adapter, tiny_base_path, tmp_path):
     assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tiny_base_path)
+    assert "command" not in json.loads((adapter / "provenance.json").read_text())
     for name in ("README.md", "provenance.json"):
         text = (adapter / name).read_text()
+        assert "--hypernet" not in text and "-o adapter" not in text
         assert tiny_base_path.name in text and str(tiny_base_path.parent) not in text and str(tmp_path) not in text
     assert hyperlora("scale", adapter, 0.5, "-o", "half").exit_code == 0
     half = json.loads((tmp_path / "half" / "adapter_config.json").read_text())

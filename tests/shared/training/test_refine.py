@@ -1,5 +1,7 @@
 """Packed prompts against padded ones, and gradient steps on an adapter's last blocks."""
 
+import time
+
 import pytest
 import torch
 
@@ -112,6 +114,53 @@ def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_b
     one_each = RefineConfig(good_enough=0, batch_size=1, passes=3, least_steps=4)
     assert len(refine(tiny_base, initial, PROMPTS, (), one_each).losses) == 9
     assert len(refine(tiny_base, initial, PROMPTS, (), one_each.replace(most_steps=2)).losses) == 2
+
+
+def test_a_check_says_when_to_stop_and_which_state_is_kept(tiny_base, monkeypatch):
+    monkeypatch.setattr("shared.training.refine._Best.SHARE", 1e9)  # after each pass, however long one takes
+    initial = random_weights(tiny_base, ("down_proj",), 4)
+    config = RefineConfig(good_enough=0, batch_size=1, passes=8, lr=0.01)  # three prompts: three steps a pass
+    steps = len(PROMPTS)
+
+    def run(scores, **options):
+        seen, given = [], iter(scores)
+
+        def check(weights):
+            seen.append({name: f.delta().clone() for name, f in weights.items()})
+            return next(given)
+
+        return refine(tiny_base, initial, PROMPTS, (), config, check=check, **options), seen
+
+    def is_state(found, state):
+        return all(torch.allclose(f.delta(), state[name], atol=1e-6) for name, f in found.weights.items())
+
+    found, seen = run([0.2, 0.6, 0.4, 0.5, 0.3])
+    assert found.checks == [0.2, 0.6, 0.4, 0.5, 0.3] and len(found.losses) == 5 * steps  # three worse ones in a row
+    assert [is_state(found, state) for state in seen] == [False, True, False, False, False]
+    found, seen = run([0.5, 0.5, 1.0])
+    assert len(found.losses) == 3 * steps and is_state(found, seen[2])
+    found, seen = run([0.5] * 8)
+    assert len(found.checks) == 8 and is_state(found, seen[7]) and not is_state(found, seen[6])
+    found, seen = run([0.7], max_seconds=0)
+    assert len(found.losses) == 1 and is_state(found, seen[0])
+
+    def interrupt(done, total):
+        if done == 2 * steps + 1:
+            raise KeyboardInterrupt
+
+    found, seen = run([0.4, 0.3], keep_interrupted=True, on_progress=interrupt)
+    assert is_state(found, seen[0]) and len(found.losses) == 2 * steps + 1
+
+
+def test_a_slow_check_is_asked_less_often(tiny_base):
+    def check(weights):
+        time.sleep(0.2)
+        return 0.5
+
+    initial = random_weights(tiny_base, ("down_proj",), 4)
+    config = RefineConfig(good_enough=0, batch_size=1, passes=20, lr=0.001)
+    found = refine(tiny_base, initial, PROMPTS, (), config, check=check)
+    assert len(found.losses) == 20 * len(PROMPTS) and 2 <= len(found.checks) < 20
 
 
 def test_a_long_prompt_is_no_pack_and_has_a_step_of_its_own(tiny_base, monkeypatch):
