@@ -9,6 +9,7 @@ from cli import options, output
 from cli.fidelity import fidelity_text, tell_fidelity
 from cli.loading import load_adapter, load_base, load_d2l
 from cli.progress import spinner
+from cli.reading import read_one
 
 
 def check(
@@ -50,10 +51,7 @@ def check(
     asked = read_questions(questions) if questions else []
     text = None
     if context is not None:
-        from d2l.reader import read_document
-
-        with spinner("reading"):
-            document = read_document(str(context))
+        document = read_one(context)
         text = document.text
     loaded = load_adapter(adapter)
     with stages("load"):

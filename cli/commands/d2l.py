@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.commands.read import report
 from cli.fidelity import tell_fidelity
 from cli.hypernets import find_or_install
 from cli.loading import load_d2l
 from cli.progress import bar, spinner, staged_bar
+from cli.reading import report
 
 if TYPE_CHECKING:
     from d2l.generate import WrittenDocumentAdapter

@@ -8,7 +8,8 @@ import typer
 from cli import options, output
 from cli.fidelity import fidelity_text, tell_fidelity
 from cli.loading import load_adapter, load_d2l
-from cli.progress import bar, spinner
+from cli.progress import bar
+from cli.reading import read_one
 
 
 def refine(
@@ -52,12 +53,7 @@ def refine(
     loaded = load_adapter(adapter)
     target = output_dir or Path(f"{loaded.path.resolve().name}-refined")
     check_output(target, force=force, what="adapter")
-    document = None
-    if context is not None:
-        from d2l.reader import read_document
-
-        with spinner("reading"):
-            document = read_document(str(context))
+    document = None if context is None else read_one(context)
     with stages("load"):
         model = load_d2l(hypernet, base or loaded.base_model, device, dtype)
     from d2l.refine import refine_adapter

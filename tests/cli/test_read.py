@@ -95,3 +95,26 @@ def test_d2l_says_and_keeps_what_was_left_out(hyperlora, d2l_hypernet, documents
 
 def test_a_card_without_losses_says_nothing_of_them(adapter):
     assert "left out" not in (adapter / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compare", "b.xlsx", "--questions", "q.jsonl"),
+        ("ask", "adapter", "When?", "--compare", "--context", "b.xlsx"),
+        ("ask", "adapter", "When?", "--with-context", "b.xlsx"),
+        ("check", "adapter", "--context", "b.xlsx"),
+        ("refine", "adapter", "--context", "b.xlsx"),
+        ("inspect", "adapter", "--context", "b.xlsx"),
+        ("eval", "needles", "--haystack", "b.xlsx"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_every_command_that_reads_a_document_says_what_was_left_out(hyperlora, adapter, documents, command):
+    (documents / "b.xlsx").rename("b.xlsx")
+    with open("q.jsonl", "w") as file:
+        file.write('{"question": "When?", "answer": "six"}\n')
+    option = "--base" if command[0] == "ask" else "--hypernet"
+    done = hyperlora(*command, option, "./nowhere")  # the document is read before the model is looked for
+    assert done.exit_code == 2
+    assert "warning: b.xlsx: not read: sheet: Secret (hidden)" in done.stderr

@@ -8,6 +8,7 @@ import typer
 from cli import options, output
 from cli.loading import load_d2l
 from cli.progress import bar
+from cli.reading import read_one
 
 
 def needles(
@@ -43,11 +44,7 @@ def needles(
     wanted = options.parse_numbers(lengths, "--lengths")
     size_limit = options.parse_bytes(max_bytes)
     check_plot(plot)
-    prose = None
-    if haystack is not None:
-        from d2l.reader import read_document
-
-        prose = read_document(str(haystack)).text
+    prose = None if haystack is None else read_one(haystack).text
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.needles import evaluate_needles
     from d2l.generate import RankBudget
