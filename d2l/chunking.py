@@ -2,9 +2,11 @@
 
 import re
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared.base.chat import render_chat
 
@@ -19,6 +21,7 @@ BLOCK = 100_000
 _LINE_START = re.compile(r"\n(?=\S)")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?= )")
 _WORD_END = re.compile(r"\w(?= )")
+_start = attrgetter("start")
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,7 @@ def chunk_text(tokenizer: "PreTrainedTokenizerBase", text: str, chunk_tokens: in
     return chunks or [template.wrap([])]
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):  # there may be millions, and a frozen dataclass takes four times as long to make
     """A sentence, or a part of one that is longer than a chunk: tokens [start, stop), characters [begin, end)."""
 
     start: int
@@ -186,18 +188,20 @@ def _segments(text: str, pieces: Iterable[_Piece], limit: int) -> Iterator[list[
     the one with the smallest checksum of the sentence behind it, which an insertion elsewhere does not change.
     """
 
-    def rank(piece: _Piece) -> tuple[int, int]:
-        sentence = text[piece.begin : piece.end].lstrip()
-        around = text[max(0, piece.begin - 8) : piece.end - len(sentence)]
+    def rank(piece: _Piece) -> int:
+        begin, end = piece.begin, piece.end
+        sentence = text[begin:end].lstrip()
+        around = text[max(0, begin - 8) : end - len(sentence)]
         breaks = around[len(around.rstrip()) :].count("\n") + sentence.startswith("#")
-        return -min(2, breaks), zlib.crc32(sentence.strip().encode())
+        return zlib.crc32(sentence.rstrip().encode()) - (min(2, breaks) << 32)
 
     run: list[_Piece] = []
     for piece in pieces:
         run.append(piece)
         while piece.stop - run[0].start > 8 * limit:
-            reach = [i for i, p in enumerate(run) if 4 * limit <= p.start - run[0].start <= 8 * limit]
-            cut = min(reach, key=lambda i: rank(run[i]))
+            first = bisect_left(run, run[0].start + 4 * limit, key=_start)
+            ranks = [rank(candidate) for candidate in run[first:] if candidate.start - run[0].start <= 8 * limit]
+            cut = first + min(range(len(ranks)), key=ranks.__getitem__)
             yield run[:cut]
             run = run[cut:]
     if run:

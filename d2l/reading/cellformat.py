@@ -154,6 +154,8 @@ def _number(value: float, section: list[Token]) -> str:
         step = max(1, len(whole))
         power -= power % step if step > 1 else 0
         value = float(Decimal(f"{value:.15g}").scaleb(-power))
+        if _rounded(value, len(decimals)) >= 10**step:  # 9.99 becomes 10.0
+            value, power = float(Decimal(f"{value:.15g}").scaleb(-step)), power + step
     text = f"{_rounded(value, len(decimals)):f}"
     digits, _, fraction = text.partition(".")
     digits = digits.lstrip("0").rjust(sum(section[i][1] == "0" for i in whole), "0") if whole else digits.lstrip("0")

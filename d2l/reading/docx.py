@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element
 
 from d2l.reading.drawings import chart_text, diagram_text
+from d2l.reading.formulas import FORMULAS, formula
 from d2l.reading.html import join_cells, superscript
 from d2l.reading.kinds import kind_of
 from d2l.reading.package import Package, Relation, attribute, child, is_on, tag
 from d2l.reading.report import Reading
+from d2l.reading.symbols import is_symbol, symbol
 from d2l.reading.wordlists import Lists
 
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
-# Deleted by a tracked change, moved away, a field's program, reading aids, settings.
-_SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr", "rt"}
-# Without their lines a fraction's numbers would run together.
-_MATHS = {"f": "{num}/{den}", "sSup": "{e}^{sup}", "sSub": "{e}_{sub}", "rad": "√({e})"}
+# Deleted by a tracked change, moved away, a field's program, settings.
+_SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr"}
 
 
 def docx_text(data: bytes, reading: Reading, extract: Callable[..., tuple[str, Reading]]) -> str:
@@ -148,9 +148,13 @@ class _Document:
                 out.append(f"\n{diagram_text(self.package.xml(self.relations[attribute(element, 'dm')].target))}\n")
             elif kind == "t":
                 out.append(element.text or "")
-            elif kind in _MATHS:
-                parts = {tag(part): self._inline(part) for part in element}
-                out.append(_MATHS[kind].format(**{"num": "", "den": "", "e": "", "sup": "", "sub": "", **parts}))
+            elif kind in FORMULAS:
+                out.append(formula(element, self._inline))
+            elif kind == "ruby":
+                aid, base = (child(element, name) for name in ("rt", "rubyBase"))
+                out.append(f"{self._inline(_required(base))}({self._inline(_required(aid))})")
+            elif kind == "textpath":
+                out.append(f"\n{attribute(element, 'string')}\n")
             elif kind not in _SKIPPED:
                 out.append(self._inline(element))
         return "".join(out)
@@ -165,7 +169,9 @@ class _Document:
         for element in run:
             kind = tag(element)
             if kind == "t":
-                out.append(element.text or "")
+                out.append(self._symbols(element.text or "", attribute(child(properties, "rFonts"), "ascii")))
+            elif kind == "fldChar":
+                out.append(_form_field(child(element, "ffData")))
             elif kind in _CHARACTERS:
                 out.append(_CHARACTERS[kind])
             elif kind == "sym":
@@ -200,15 +206,34 @@ class _Document:
 
     def _symbol(self, element: Element) -> str:
         code = int(attribute(element, "char", "0"), 16)
-        if 0xE000 <= code < 0xF900:  # a picture of the font's own
-            self.reading.leave_out("symbol", "of a symbol font", count=1)
-            return ""
-        return chr(code)
+        return self._symbols(chr(code | 0xF000 if 0x20 <= code <= 0xFF else code), attribute(element, "font"))
+
+    def _symbols(self, text: str, font: str) -> str:
+        """Text in which characters of a symbol font are what they show; those that are pictures are counted."""
+        if not any(map(is_symbol, text)):
+            return text
+        shown = [symbol(character, font) if is_symbol(character) else character for character in text]
+        self.reading.leave_out("symbol", "of a symbol font", count=shown.count(""))
+        return "".join(shown)
 
     def note_texts(self, kind: str, root: Element) -> str:
         """Notes with the number that the text refers to them by."""
         numbered = [(self.notes.get((kind, attribute(note, "id"))), note) for note in root]
         return "\n".join(f"[{number}] {self.blocks(note)}" for number, note in numbered if number is not None)
+
+
+def _form_field(data: Element | None) -> str:
+    """What a form's field shows without text of its own: a choice from a list, a box with or without a cross."""
+    box, choices = child(data, "checkBox"), child(data, "ddList")
+    for field in (box, choices):
+        if field is not None:
+            name = next((n for n in ("checked", "result", "default") if child(field, n) is not None), "")
+            value = child(field, name)
+            if field is box:
+                return "☒" if is_on(value) else "☐"
+            entries = [attribute(entry, "val") for entry in field if tag(entry) == "listEntry"]
+            return "".join(entries[int(attribute(value, "val", "0")) :][:1])
+    return ""
 
 
 def _below(parent: Element, name: str) -> list[Element]:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from d2l.reading.formulas import FORMULAS, formula
 from d2l.reading.numerals import numeral
 from d2l.reading.package import Package, attribute, child, tag
 from d2l.reading.report import Reading
+from d2l.reading.symbols import is_symbol, symbol
 
 _LIST_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
 
@@ -57,12 +59,26 @@ def paragraph(element: Element) -> str:
     text = []
     for part in element:
         if tag(part) in ("r", "fld"):
-            text += [t.text or "" for t in part if tag(t) == "t"]
+            font = child(part, "rPr", "sym")
+            text += [_symbols(t.text or "", font) for t in part if tag(t) == "t"]
         elif tag(part) == "br":
             text.append("\n")
         elif tag(part) not in ("pPr", "endParaRPr"):  # formulas
-            text += [t.text or "" for t in part.iter() if tag(t) == "t"]
+            text.append(_below(part))
     return "".join(text)
+
+
+def _below(parent: Element) -> str:
+    parts = (formula(e, _below) if tag(e) in FORMULAS else e.text or "" if tag(e) == "t" else _below(e) for e in parent)
+    return "".join(parts)
+
+
+def _symbols(text: str, font: Element | None) -> str:
+    """Characters of a symbol font as what they show. The arrow that PowerPoint makes of --> is a lone à in one."""
+    name = attribute(font, "typeface")
+    if attribute(font, "charset") == "2" and len(text.strip()) == 1 and "\xa0" < text.strip() <= "\xff":
+        return text.replace(text.strip(), symbol(chr(0xF000 | ord(text.strip())), name) or text.strip())
+    return "".join(symbol(c, name) or c if is_symbol(c) else c for c in text)
 
 
 def chart_text(root: Element) -> str:

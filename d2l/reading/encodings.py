@@ -21,6 +21,7 @@ _DECLARATION = re.compile(
     rb"""(?:charset|encoding|coding)\s*[=:]\s*["']?([\w.:-]+)|@charset\s+"([\w.:-]+)|\[(\w+)\]\{inputenc\}""",
     re.IGNORECASE,
 )
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 # What labels mean on the web, where they differ from Python's names (https://encoding.spec.whatwg.org).
 _WEB = {
     "iso8859-1": "cp1252",
@@ -32,6 +33,24 @@ _WEB = {
     "gbk": "gb18030",
     "euc_kr": "cp949",
     "shift_jis": "cp932",
+}
+# Labels of that standard that Python does not have.
+_LABELS = {
+    **dict.fromkeys(("unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8"), "utf-8"),
+    **dict.fromkeys(("logical", "visual", "iso-8859-8-i", "iso-8859-8-e", "csiso88598i", "csiso88598e"), "iso8859-8"),
+    **dict.fromkeys(("iso-8859-6-i", "iso-8859-6-e", "csiso88596i", "csiso88596e"), "iso8859-6"),
+    **dict.fromkeys(("windows-874", "dos-874"), "cp874"),
+    **dict.fromkeys(("windows-31j", "cswindows31j"), "cp932"),
+    **dict.fromkeys(("windows-949", "ks_c_5601-1989", "ksc_5601", "iso-ir-149", "cseuckr", "csksc56011987"), "cp949"),
+    **dict.fromkeys(("gb_2312", "gb_2312-80", "csgb2312"), "gb18030"),
+    **dict.fromkeys(("cn-big5", "x-big5"), "big5"),
+    **dict.fromkeys(("mac", "csmacintosh"), "mac_roman"),
+    **dict.fromkeys(("koi", "koi8"), "koi8-r"),
+    "koi8-ru": "koi8-u",
+    "mac-ukrainian": "mac_cyrillic",
+    "sun_eu_greek": "iso8859-7",
+    "csisolatin9": "iso8859-15",
+    "cseucpkdfmtjapanese": "euc_jp",
 }
 _LATEX = {"latin1": "cp1252", "ansinew": "cp1252", "latin9": "iso8859-15", "applemac": "mac_roman"}
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours of terminals
@@ -83,8 +102,9 @@ def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None
 
 def python_name(name: str) -> str | None:
     """The codec for an encoding's label, None if there is none. Labels mean what they mean on the web."""
+    name = re.sub(r"^iso8859(?=\d)", "iso8859-", name.strip().lower().removeprefix("x-"))
     with suppress(LookupError, ValueError):  # ValueError: a NUL in the label
-        codec = codecs.lookup(name)
+        codec = codecs.lookup(_LABELS.get(name, name))
         if codec._is_text_encoding:
             return _WEB.get(codec.name, codec.name)
     return None
@@ -105,7 +125,8 @@ def is_text(data: bytes) -> bool:
 
 
 def _declared(head: bytes) -> str | None:
-    for match in _DECLARATION.finditer(head):
+    # What stands in a comment counts last: a page that was converted may keep its old declaration there.
+    for match in [*_DECLARATION.finditer(_COMMENT.sub(b"", head)), *_DECLARATION.finditer(head)]:
         name = next(filter(None, match.groups())).decode("ascii", "replace")
         found = _LATEX.get(name) or python_name(name)
         # A declaration that could be read is not in UTF-16.

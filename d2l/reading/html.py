@@ -1,30 +1,43 @@
 """HTML -> the text that a browser shows, in document order, by a WHATWG parser."""
 
 import re
+from collections import Counter
 from typing import Any
 
 from d2l.reading.numerals import numeral
 from d2l.reading.report import Reading
 
 _SKIPPED = frozenset(
-    "script style template noscript head title meta link datalist audio video canvas iframe object desc metadata "
-    "annotation annotation-xml".split()
+    "script style template noscript head title meta link datalist desc metadata annotation annotation-xml".split()
 )
+# Shown, but not as text; what stands inside is for browsers that cannot show it.
+_NOT_TEXT = {
+    **dict.fromkeys(("img", "canvas"), ("picture", "pictures are not read")),
+    **dict.fromkeys(("iframe", "frame"), ("frame", "other pages are not read")),
+    **dict.fromkeys(("audio", "video"), ("recording", "recordings are not read")),
+    **dict.fromkeys(("object", "embed"), ("object", "embedded objects are not read")),
+}
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 blockquote pre table figure hr section article ul ol dl".split())
 _BLOCKS = _PARAGRAPHS | frozenset(
     "address aside body caption center dd details dialog dir div dt fieldset figcaption footer form frameset header "
-    "hgroup html legend li main menu nav option optgroup search select summary tbody textarea tfoot thead tr xmp "
+    "hgroup html legend li main menu nav option optgroup search select summary tbody text textarea tfoot thead tr xmp "
     "listing".split()
 )
 _KEEPS_BLANKS = frozenset("pre textarea listing xmp".split())
-_HIDDEN_STYLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))", re.I)
-_SHOWN_INPUTS = frozenset("text search email tel url number date time button submit reset".split())
+_NOT_DISPLAYED = re.compile(r"(?:^|;)\s*display\s*:\s*none", re.I)
+_VISIBILITY = re.compile(r"(?:^|;)\s*visibility\s*:\s*(\w+)", re.I)
+_SHOWN_INPUTS = frozenset(
+    "text search email tel url number date datetime-local month week time button submit reset".split()
+)
+# Without their lines a fraction's numbers would run together.
+_MATHS = {"mfrac": "/", "msup": "^", "msub": "_"}
 # In XHTML any element may be closed where it opens; an HTML parser would take the whole page for a script's source.
 _EMPTY = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\b)([\w:-]+)"
     r"((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>",
     re.IGNORECASE,
 )
+_XHTML = "http://www.w3.org/1999/xhtml"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
@@ -36,8 +49,8 @@ def html_text(markup: str, reading: Reading) -> str:
     """
     from selectolax.lexbor import LexborHTMLParser
 
-    if "<?xml" in markup[:200]:
-        markup = _EMPTY.sub(r"<\1\2></\1>", markup)
+    if "<?xml" in markup[:200] or _XHTML in markup[:2000]:
+        markup = _EMPTY.sub(r"<\1\2></\1>", _without_cdata(markup))
     root = LexborHTMLParser(markup).root
     writer = _Writer()
     # Without recursion: pages may be nested a million deep.
@@ -54,8 +67,18 @@ def html_text(markup: str, reading: Reading) -> str:
             break
         following = node.next
         node, entered = (following, True) if following is not None else (node.parent, False)
-    reading.leave_out("picture", "pictures are not read", count=writer.pictures)
+    for (what, why), count in writer.left_out.items():
+        reading.leave_out(what, why, count=count)
     return writer.frame.text()
+
+
+def _without_cdata(markup: str) -> str:
+    """XHTML's other way to write text, which an HTML parser takes for a comment."""
+    first, *rest = markup.split("<![CDATA[")
+    for part in rest:
+        text, end, behind = part.partition("]]>")
+        first += text.replace("&", "&amp;").replace("<", "&lt;") + behind if end else part
+    return first
 
 
 def superscript(text: str) -> str:
@@ -126,13 +149,17 @@ class _Writer:
         self.lists: list[tuple[int, int, str] | None] = []
         self.kept = 0  # depth in elements that keep their blanks
         self.raised = 0
-        self.pictures = 0
+        self.left_out: Counter[tuple[str, str]] = Counter()
+        self.invisible: list[tuple[int, bool]] = []  # elements whose style says whether they are
 
     def enter(self, node: Any) -> bool:
         """Whether the node's content is shown."""
         tag = node.tag
         if tag == "-text":
             text = node.text_content or ""
+            if self.invisible and self.invisible[-1][1]:
+                self.left_out["passage", "hidden text"] += bool(text.strip())
+                return False
             if self.kept:
                 self.frame.put(text)
             else:
@@ -141,27 +168,47 @@ class _Writer:
         if tag.startswith("-") or tag in _SKIPPED:
             return tag == "-document"
         attributes = node.attributes
-        if "hidden" in attributes or _HIDDEN_STYLE.search(attributes.get("style") or ""):
+        style = attributes.get("style") or ""
+        closed = "popover" in attributes or tag == "dialog" and "open" not in attributes
+        if "hidden" in attributes or closed or _NOT_DISPLAYED.search(style):
+            self.left_out["passage", "hidden text"] += bool((node.text() or "").strip())
             return False
+        if tag in _NOT_TEXT:
+            self.left_out[_NOT_TEXT[tag]] += 1
+            return False
+        if visibility := _VISIBILITY.search(style):
+            self.invisible.append((node.mem_id, visibility[1].lower() in ("hidden", "collapse")))
         if tag in _BLOCKS:
             nested = tag in ("ul", "ol") and self.lists
             self.frame.block(2 if tag in _PARAGRAPHS and not nested else 1)
-        self._element(tag, attributes)
-        return True
+        if (node.parent.tag if node.parent is not None else "") in _MATHS:
+            self.frame.put(self._joiner(node) + "(" * _is_compound(node))
+        self._element(node, tag, attributes)
+        return tag != "option" or not attributes.get("label")
 
-    def _element(self, tag: str, attributes: dict[str, str | None]) -> None:
+    def _joiner(self, node: Any) -> str:
+        before = node.prev
+        while before is not None and before.tag.startswith("-"):
+            before = before.prev
+        return "" if before is None else _MATHS[node.parent.tag]
+
+    def _element(self, node: Any, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "br":
             self.frame.parts.append("\n")
             self.frame.blank = False
-        elif tag == "img":
-            self.pictures += 1
+        elif tag in ("optgroup", "option"):
+            self.frame.flow(attributes.get("label") or "")
+            self.frame.block(1)
+        elif tag == "rt":
+            self.frame.put("" if _has_brackets(node) else "(")
         elif tag == "q":
             self.frame.put("“")
         elif tag == "input" and (attributes.get("type") or "text").lower() in _SHOWN_INPUTS:
-            self.frame.flow(f" {attributes.get('value') or ''} ")
+            self.frame.flow(f" {attributes.get('value') or attributes.get('placeholder') or ''} ")
         elif tag in ("ul", "ol"):
             step = -1 if "reversed" in attributes else 1
-            start = _integer(attributes.get("start"), 1)
+            items = sum(item.tag == "li" for item in node.iter()) if step < 0 and "start" not in attributes else 1
+            start = _integer(attributes.get("start"), items)
             self.lists.append((start, step, attributes.get("type") or "1") if tag == "ol" else None)
         elif tag == "li" and self.lists and self.lists[-1] is not None:
             number, step, kind = self.lists[-1]
@@ -176,11 +223,17 @@ class _Writer:
 
     def leave(self, node: Any) -> None:
         tag = node.tag
+        if self.invisible and self.invisible[-1][0] == node.mem_id:
+            self.invisible.pop()
+        if node.parent is not None and node.parent.tag in _MATHS and _is_compound(node):
+            self.frame.put(")")
         self.kept -= tag in _KEEPS_BLANKS
         self.raised -= tag == "sup"
         if tag == "q":
             self.frame.blank = False
             self.frame.put("”")
+        elif tag == "rt":
+            self.frame.put("" if _has_brackets(node) else ")")
         elif tag in ("ul", "ol"):
             self.lists.pop()
         elif tag == "li":
@@ -194,6 +247,16 @@ class _Writer:
             self.frame.is_layout = True  # of the cell that it stands in
         if tag in _BLOCKS:
             self.frame.block(2 if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and self.lists) else 1)
+
+
+def _is_compound(node: Any) -> bool:
+    """Whether a part of a formula has parts itself, so that it needs brackets on a line."""
+    return sum(1 for _ in node.iter()) > 1
+
+
+def _has_brackets(node: Any) -> bool:
+    """Whether a reading aid comes with brackets for programs that cannot put it above."""
+    return any(neighbour is not None and neighbour.tag == "rp" for neighbour in (node.prev, node.next))
 
 
 def _integer(text: str | None, otherwise: int) -> int:

@@ -43,7 +43,7 @@ def _output(output: dict[str, Any], reading: Reading) -> str:
         return _joined(data["text/markdown"])
     if not plain and "text/html" in data:
         return html_text(_joined(data["text/html"]), reading)
-    return _COLOURS.sub("", plain)
+    return _COLOURS.sub("", plain or _joined(data.get("text/latex", "")))
 
 
 def _joined(source: str | list[str]) -> str:

@@ -15,7 +15,6 @@ _SKIPPED = {
     "desc",
     "title",
     "note-citation",
-    "ruby-text",
 }
 _HIDDEN_ROWS = ("collapse", "filter")
 _MOST_REPEATED = 1000  # of a row or cell that is written once; the rest of a sheet is one empty row repeated
@@ -110,6 +109,8 @@ class _Document:
                 self.reading.leave_out("passage", "hidden text", count=1)
             elif kind in ("frame", "custom-shape", "g", "annotation"):
                 out.append(f"\n{self.blocks([part])}\n")
+            elif kind == "ruby-text":
+                out.append(f"({self._inline(part)})")
             elif kind not in _SKIPPED:
                 out.append(self._inline(part))
             out.append(part.tail or "")
@@ -121,6 +122,7 @@ class _Document:
             self.reading.leave_out("sheet", "hidden", name)
             return ""
         rows: list[str] = []
+        hidden, dropped = _hidden_columns(table), set()
         is_sheet = any(table is sheet for sheet in self.sheets)
         for row in _below(table, "table-row"):
             cells: list[str] = []
@@ -128,15 +130,32 @@ class _Document:
                 if tag(cell) in ("table-cell", "covered-table-cell"):
                     text = self.blocks(cell) if tag(cell) == "table-cell" else ""
                     cells += [text] * min(int(attribute(cell, "number-columns-repeated", "1")), _MOST_REPEATED)
-            line = join_cells(cells)
+            dropped.update(i for i in hidden if i < len(cells) and cells[i])
+            line = join_cells([text for i, text in enumerate(cells) if i not in hidden])
             if line and attribute(row, "visibility") in _HIDDEN_ROWS:
                 self.reading.leave_out("row", f"hidden in sheet {name}", count=1)
             elif line:
                 rows += [line] * min(int(attribute(row, "number-rows-repeated", "1")), _MOST_REPEATED)
+        self.reading.leave_out("column", f"hidden in sheet {name}", count=len(dropped))
         if is_sheet:
             self.reading.count("sheets")
         text = "\n".join(rows)
         return f"{name}\n\n{text}" if is_sheet and text else text
+
+
+def _hidden_columns(table: Element) -> set[int]:
+    """Columns of a table that are not shown, from 0."""
+    hidden: set[int] = set()
+    place = 0
+    for column in table.iter():
+        if tag(column) == "table-row":
+            break
+        if tag(column) == "table-column":
+            behind = place + min(int(attribute(column, "number-columns-repeated", "1")), _MOST_REPEATED)
+            if attribute(column, "visibility") in _HIDDEN_ROWS:
+                hidden.update(range(place, behind))
+            place = behind
+    return hidden
 
 
 def _below(parent: Element, name: str) -> Iterator[Element]:

@@ -1,7 +1,9 @@
 """XLSX -> what its visible sheets show: rows as lines, cells between `` | ``, numbers as they are formatted."""
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from d2l.reading.cellformat import BUILT_IN, shown_number, shown_text
@@ -89,16 +91,19 @@ def _rows(package: Package, part: str, workbook: _Workbook, reading: Reading, sh
     hidden_rows = unknown = 0
     numbers: list[int] = []
     row_number = 0
+    merged: list[str] = []
     for event, element in package.elements(part):
         name = tag(element)
         if event == "start":
             if name == "row":
                 row_number = int(element.get("r") or row_number + 1)
             continue
-        if name == "col" and element.get("hidden") in ("1", "true"):
+        if name == "mergeCell":
+            merged.append(element.get("ref", ""))
+        elif name == "col" and (element.get("hidden") in ("1", "true") or _is_zero(element.get("width"))):
             hidden_columns.update(range(int(element.get("min", 1)), int(element.get("max", 1)) + 1))
         elif name == "row":
-            if element.get("hidden") in ("1", "true"):
+            if element.get("hidden") in ("1", "true") or _is_zero(element.get("ht")):
                 hidden_rows += any(len(cell) for cell in element)
             else:
                 cells = _cells(element, workbook)
@@ -108,11 +113,14 @@ def _rows(package: Package, part: str, workbook: _Workbook, reading: Reading, sh
                     rows.append(cells)
                     numbers.append(row_number)
             element.clear()
+    reading.leave_out("cell", f"covered by another in sheet {sheet}", count=_uncover(rows, numbers, merged))
     used = sorted({column for cells in rows for column in cells})
     reading.leave_out("row", f"hidden in sheet {sheet}", count=hidden_rows)
     reading.leave_out("column", f"hidden in sheet {sheet}", count=len(hidden_columns.intersection(used)))
     reading.leave_out("formula", "its value is not stored in the file", count=unknown)
     columns = [column for column in used if column not in hidden_columns]
+    numbers = [number for number, cells in zip(numbers, rows, strict=True) if cells]
+    rows = [cells for cells in rows if cells]
     lines = []
     for index, cells in enumerate(rows):
         if index and numbers[index] > numbers[index - 1] + 1:
@@ -136,6 +144,27 @@ def _cells(row: Element, workbook: _Workbook) -> dict[int, str | None]:
     return cells
 
 
+def _uncover(rows: list[dict[int, str]], numbers: list[int], merged: list[str]) -> int:
+    """Drop what stands in merged cells behind their first one, which alone is shown; returns the number of these."""
+    dropped = 0
+    for area in merged:
+        match = re.fullmatch(r"([A-Z]+)(\d+):([A-Z]+)(\d+)", area)
+        if match is None:
+            continue
+        left, right = _column(match[1]), _column(match[3])
+        first = bisect_left(numbers, int(match[2]))
+        for index in range(first, bisect_right(numbers, int(match[4]))):
+            for column in [c for c in rows[index] if left <= c <= right]:
+                if (numbers[index], column) != (int(match[2]), left):
+                    del rows[index][column]
+                    dropped += 1
+    return dropped
+
+
+def _is_zero(size: str | None) -> bool:
+    return size is not None and re.fullmatch(r"0*\.?0*", size.strip()) is not None
+
+
 def _column(letters: str) -> int:
     number = 0
     for letter in letters:
@@ -156,6 +185,17 @@ def _shown(cell: Element, workbook: _Workbook) -> str | None:
         return shown_text(workbook.strings[int(value.text)], code)
     if kind == "b":
         return "TRUE" if value.text.strip() in ("1", "true") else "FALSE"
+    if kind == "d":
+        return _iso_date(value.text, code, workbook)
     if kind == "n":
         return shown_number(float(value.text), code, since_1904=workbook.since_1904)
     return shown_text(value.text, code) if kind == "str" else value.text
+
+
+def _iso_date(text: str, code: str, workbook: _Workbook) -> str:
+    """A date that is stored as ISO 8601 has it, under a format code; General shows it as it is stored."""
+    if code == "General":
+        return text
+    moment = datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+    since = datetime(1904, 1, 1) if workbook.since_1904 else datetime(1899, 12, 30)
+    return shown_number((moment - since).total_seconds() / 86400, code, since_1904=workbook.since_1904)

@@ -44,9 +44,7 @@ def needles(
     wanted = options.parse_numbers(lengths, "--lengths")
     size_limit = options.parse_bytes(max_bytes)
     check_plot(plot)
-    prose = None
-    if haystack is not None:
-        prose = read_one(haystack).text
+    prose = None if haystack is None else read_one(haystack).text
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.needles import evaluate_needles
     from d2l.generate import RankBudget

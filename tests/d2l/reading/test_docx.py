@@ -131,3 +131,49 @@ def test_a_spreadsheet_that_calls_itself_a_document_is_read_as_what_it_is(tmp_pa
     from tests.d2l.reading.make import rows, xlsx
 
     assert S and read(tmp_path, "a.docx", xlsx({"S": rows(["x", 1])})).text == "S\n\nx | 1"
+
+
+SYMBOLS = [("Symbol", "F0B1", "±"), ("Symbol", "F061", "α"), ("Symbol", "B0", "°"), ("Wingdings", "F0FE", "☑")]
+
+
+@pytest.mark.parametrize(("font", "place", "shown"), SYMBOLS)
+def test_symbols_that_have_a_character_are_read(font, place, shown, tmp_path):
+    by_element = f'<w:r><w:t>5</w:t><w:sym w:font="{font}" w:char="{place}"/><w:t>2</w:t></w:r>'
+    assert read(tmp_path, "a.docx", docx(paragraph(by_element))).text == f"5{shown}2"
+    letter = chr(int(place, 16) | 0xF000)
+    in_font = f'<w:r><w:rPr><w:rFonts w:ascii="{font}"/></w:rPr><w:t>5{letter}2</w:t></w:r>'
+    assert read(tmp_path, "a.docx", docx(paragraph(in_font))).text == f"5{shown}2"
+
+
+def field(data):
+    begin = f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData>{data}</w:ffData></w:fldChar></w:r>'
+    return f'{begin}<w:r><w:instrText>FORM</w:instrText></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r>'
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ('<w:ddList><w:result w:val="1"/><w:listEntry w:val="one"/><w:listEntry w:val="two"/></w:ddList>', "two"),
+        ('<w:ddList><w:listEntry w:val="one"/><w:listEntry w:val="two"/></w:ddList>', "one"),
+        ("<w:checkBox><w:checked/></w:checkBox>", "☒"),
+        ('<w:checkBox><w:default w:val="1"/><w:checked w:val="0"/></w:checkBox>', "☐"),
+    ],
+)
+def test_what_a_form_shows(data, shown, tmp_path):
+    assert read(tmp_path, "a.docx", docx(paragraph(field(data)))).text == shown
+
+
+def test_formulas_reading_aids_and_word_art(tmp_path):
+    def run(text):
+        return f"<m:r><m:t>{text}</m:t></m:r>"
+
+    maths = (
+        f"<m:oMath><m:f><m:num>{run('a+b')}</m:num><m:den>{run('c')}</m:den></m:f>{run(' ')}"
+        f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub>{run("i")}</m:sub><m:sup>{run("n")}</m:sup>'
+        f"<m:e>{run('x')}</m:e></m:nary><m:d><m:e>{run('y')}</m:e></m:d></m:oMath>"
+    ).replace("<m:oMath>", '<m:oMath xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math">')
+    ruby = "<w:ruby><w:rt><w:r><w:t>kan</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>漢</w:t></w:r></w:rubyBase></w:ruby>"
+    art = '<w:pict><v:textpath xmlns:v="urn:schemas-microsoft-com:vml" string="Sale"/></w:pict>'
+    body = f"<w:p>{maths}</w:p>" + paragraph(f"<w:r>{ruby}</w:r>") + paragraph(f"<w:r>{art}</w:r>")
+    text = read(tmp_path, "a.docx", docx(body)).text
+    assert text == "(a+b)/c ∑_i^n x(y)\n\n漢(kan)\n\nSale"

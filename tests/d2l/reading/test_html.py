@@ -33,6 +33,25 @@ from tests.d2l.reading.make import epub, read
         ("<select><option>one<option>two</select>", "one\ntwo"),
         ("<figure><img src=x alt=no><figcaption>Shown</figcaption></figure>", "Shown"),
         ("<svg><title>no</title><text>drawn</text></svg>", "drawn"),
+        (
+            "<ruby>漢<rt>kan</rt>字<rp>(</rp><rt>ji</rt><rp>)</rp></ruby>",
+            "漢(kan)字(ji)",
+        ),
+        ("<select><optgroup label=Boats><option>one<option label=Two>2</optgroup></select>", "Boats\none\nTwo"),
+        ("<input placeholder='Your name'><input type=month value=2024-05>", "Your name 2024-05"),
+        ("<ol reversed><li>a<li>b</ol>", "2. a\n1. b"),
+        ("<dl><dt>A<dd><ul><li>x<ul><li>y</ul></ul><dt>B<dd>z</dl>", "A\n\nx\ny\n\nB\nz"),
+        (
+            "<math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>, <math><msup><mi>x</mi><mn>2</mn></msup></math>",
+            "1/2, x^2",
+        ),
+        ("<math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mi>c</mi></mfrac></math>", "(a+b)/c"),
+        ("<svg><text x=1>one</text><text x=9>two</text></svg>", "one\ntwo"),
+        ("<dialog>closed</dialog><dialog open>open</dialog><div popover>no</div>", "open"),
+        ("<div style=visibility:hidden>no <b style=visibility:visible>yes</b></div>", "yes"),
+        ("a<!-- no --><![CDATA[no]]>b", "ab"),
+        ("<?xml version='1.0'?><html><p><![CDATA[R&D <5%]]></p><title/><p>x</p></html>", "R&D <5%\n\nx"),
+        ("<html xmlns='http://www.w3.org/1999/xhtml'><head><title/><script src='a'/></head><p>shown</p>", "shown"),
         ("<p>yes<p hidden>no<p>yes", "yes\n\nyes"),
         ("<p style='color:red; display : none'>no</p>yes<span style=visibility:hidden>no</span>", "yes"),
         ("yes<script>no()</script><style>no{}</style><template>no</template><noscript>no</noscript><!-- no -->", "yes"),
@@ -52,9 +71,30 @@ def test_labels_mean_what_browsers_take_them_for(label, tmp_path):
     assert document.reading.encoding == "windows-1252" and document.reading.encoding_from == "declaration"
 
 
-def test_pictures_are_counted(tmp_path):
-    (left_out,) = read(tmp_path, "a.html", "<p>x<img src=a><img src=b>").reading.left_out
-    assert (left_out.what, left_out.count) == ("picture", 2)
+@pytest.mark.parametrize(
+    ("label", "letters", "text"),
+    [
+        ("x-sjis", "日本語".encode("cp932"), "日本語"),
+        ("windows-874", b"\xa1", "ก"),
+        ("iso-8859-8-i", b"\xf9", "ש"),
+        ("x-mac-cyrillic", b"\x80", "А"),
+        ("iso88592", b"\xb1", "ą"),
+        ("X-CP1251", b"\xcf", "П"),
+        ("gb_2312-80", "中文".encode("gbk"), "中文"),
+    ],
+)
+def test_labels_that_python_does_not_have(label, letters, text, tmp_path):
+    page = b"<!-- was charset=koi8-r --><meta charset=" + label.encode() + b"><p>" + letters
+    assert read(tmp_path, "a.html", page).text == text
+
+
+def test_what_is_no_text_or_hidden_is_counted(tmp_path):
+    page = "<p>x<img src=a><img src=b><iframe src=c>no</iframe><video>no</video><p hidden>no</p><p hidden></p>"
+    document = read(tmp_path, "a.html", page)
+    assert document.text == "x"
+    assert {(entry.what, entry.count) for entry in document.reading.left_out} == {
+        ("picture", 2), ("frame", 1), ("recording", 1), ("passage", 1)
+    }  # fmt: skip
 
 
 def test_books_are_read_as_html_with_their_empty_elements(tmp_path):

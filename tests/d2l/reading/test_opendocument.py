@@ -85,3 +85,14 @@ def test_slides(tmp_path):
     document = read(tmp_path, "a.odp", opendocument("presentation", first + hidden, styles))
     assert document.text == "Title\n\nx\n\ngrouped\n\nlast\n\nsaid" and document.num_pages == 1
     assert document.reading.left_out == [LeftOut("slide", "hidden", 1, ("2",))]
+
+
+def test_reading_aids_and_hidden_columns(tmp_path):
+    ruby = "<text:ruby><text:ruby-base>漢</text:ruby-base><text:ruby-text>kan</text:ruby-text></text:ruby>"
+    assert read(tmp_path, "a.odt", opendocument("text", f"<text:p>{ruby}</text:p>")).text == "漢(kan)"
+    columns = '<table:table-column/><table:table-column table:visibility="collapse"/>'
+    cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in "abc")
+    sheet = f"<table:table table:name='S'>{columns}<table:table-row>{cells}</table:table-row></table:table>"
+    document = read(tmp_path, "a.ods", opendocument("spreadsheet", sheet))
+    assert document.text == "S\n\na | c"
+    assert document.reading.left_out == [LeftOut("column", "hidden in sheet S", 1)]

@@ -54,3 +54,12 @@ def test_charts_and_diagrams(tmp_path):
     slide = frame('<c:chart xmlns:c="c" r:id="r1"/>') + frame('<d:relIds xmlns:d="d" r:dm="r2"/>')
     data = pptx(slide, parts={"chart.xml": ("chart", chart), "data.xml": ("diagramData", diagram)})
     assert read(tmp_path, "a.pptx", data).text == "| Q1 | Q2\nEast | 1 | 3\nWest | 2 | 4\n\nplan\ndo"
+
+
+def test_arrows_in_a_symbol_font_and_formulas(tmp_path):
+    arrow = '<a:r><a:rPr><a:sym typeface="Wingdings" charset="2"/></a:rPr><a:t>à</a:t></a:r>'
+    plain = "<a:r><a:t> voilà</a:t></a:r>"
+    half = "<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>"
+    maths = f'<a14:m xmlns:a14="a"><m:oMath xmlns:m="m">{half}</m:oMath></a14:m>'
+    slide = f"<p:sp><p:txBody><a:p>{arrow}{plain}</a:p><a:p>{maths}</a:p></p:txBody></p:sp>"
+    assert read(tmp_path, "a.pptx", pptx(slide)).text == "→ voilà\n1/2"

@@ -123,3 +123,35 @@ def test_hidden_sheets_rows_and_columns_are_named(tmp_path):
 def test_dates_since_1904(tmp_path):
     data = xlsx({"S": rows([(0.5, 1)])}, formats=("yyyy-mm-dd h:mm",), since_1904=True)
     assert read(tmp_path, "a.xlsx", data).text == "S\n\n1904-01-01 12:00"
+
+
+def test_merged_cells_show_their_first_one(tmp_path):
+    data = (
+        '<sheetData><row r="1"><c r="A1"><v>1</v></c><c r="B1"><v>99</v></c><c r="C1"><v>3</v></c></row>'
+        '<row r="2"><c r="A2"><v>98</v></c></row></sheetData><mergeCells><mergeCell ref="A1:B2"/></mergeCells>'
+    )
+    document = read(tmp_path, "a.xlsx", xlsx({"S": data}))
+    assert document.text == "S\n\n1 | 3"
+    assert document.reading.left_out == [LeftOut("cell", "covered by another in sheet S", 2)]
+
+
+def test_rows_and_columns_of_no_size_are_hidden(tmp_path):
+    cells = (
+        '<row r="1" ht="0"><c r="A1"><v>1</v></c></row><row r="2"><c r="A2"><v>2</v></c><c r="B2"><v>3</v></c></row>'
+    )
+    data = f'<cols><col min="2" max="2" width="0"/></cols><sheetData>{cells}</sheetData>'
+    document = read(tmp_path, "a.xlsx", xlsx({"S": data}))
+    assert document.text == "S\n\n2"
+    assert [entry.what for entry in document.reading.left_out] == ["row", "column"]
+
+
+def test_dates_stored_as_text_are_shown_under_their_format(tmp_path):
+    cell = '<c t="d" s="1"><v>2024-03-05T14:30:00</v></c><c t="d"><v>2024-03-05</v></c>'
+    data = f'<sheetData><row r="1">{cell}</row></sheetData>'
+    text = read(tmp_path, "a.xlsx", xlsx({"S": data}, formats=("d mmm yyyy h:mm",))).text
+    assert text == "S\n\n5 Mar 2024 14:30 | 2024-03-05"
+
+
+def test_a_rounded_mantissa_keeps_one_digit():
+    assert shown_number(999_900, "0.0E+0") == "1.0E+6"
+    assert shown_number(999_960, "##0.0E+0") == "1.0E+6"
