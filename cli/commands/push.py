@@ -78,15 +78,15 @@ def push(
         left_out = sorted({file.name for file in part.iterdir()} - {file.partition("/")[0] for file in files})
         if left_out:
             output.note(f"not pushed, since it is not hyperlora's: {', '.join(left_out)}")
-        size = sum((part / file).stat().st_size for file in files)
-        output.note(f"{name}: {', '.join(files)} ({size / 1e6:.2f} MB)")
         with spinner(f"uploading {part.name}"):
             pushed[name] = done = push_folder(
                 part, name, private=not public, token=token, message=message, files=files, revision=revision
             )
             if group is not None:
                 group.add(name)
-        output.note(f"pushed to a {'private' if done.private else 'public'} repository")
+        size = sum((part / file).stat().st_size for file in files) / 1e6
+        kind = "private" if done.private else "public"
+        output.note(f"pushed {', '.join(done.files)} ({size:.2f} MB) to a {kind} repository")
         if public and done.private:
             output.warning(f"{name} was private before and stays so: --public is for new repositories")
     shown: dict[str, Any] = {name: {**asdict(done), "repo_id": name} for name, done in pushed.items()}

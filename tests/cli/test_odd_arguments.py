@@ -12,16 +12,15 @@ from tests.cli.test_process import ENVIRONMENT
 from tests.models import FLOAT32
 
 
-def test_names_that_are_not_utf8(hyperlora, d2l_hypernet, document, tmp_path, monkeypatch):
+def test_names_that_are_not_utf8(hyperlora, d2l_hypernet, document, tmp_path):
     """A document's stands in provenance; an output's once made an adapter that nothing could read."""
     named = tmp_path / "caf\udce9.txt"
     document.rename(named)
     run = ["d2l", named, "--hypernet", d2l_hypernet, *FLOAT32]
-    monkeypatch.setattr("sys.argv", ["hyperlora", *map(str, run)])
     done = hyperlora(*run, "-o", "adapter")
     assert done.exit_code == 0, done.stderr
     adapter = read_adapter(tmp_path / "adapter")
-    assert adapter.provenance["source"]["files"][0]["name"] == "caf?.txt" and "caf?" in adapter.provenance["command"]
+    assert adapter.provenance["source"]["files"][0]["name"] == "caf?.txt"
     again = hyperlora(*run, "-o", "adapter", "--force", "--json")
     assert json.loads(again.stdout)["changes"] == {"added": [], "replaced": [], "removed": []}
     done = hyperlora(*run, "-o", "\udce9-adapter")
