@@ -1,7 +1,10 @@
 """Device and dtype, decided once."""
 
+import contextlib
 import os
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.errors import InputError
@@ -10,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 DTYPES = ("float32", "bfloat16", "float16")
+#: In ``HYPERLORA_HOME``: whether bf16 is faster, by CPU and version of torch.
+TIMINGS_FILE = "bf16.json"
+#: Share of float32's time that bf16 may take; rounding is not worth less.
+CLEARLY = 0.7
 _SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -71,9 +78,60 @@ def _bf16_is_fast(device: "torch.device") -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "mps":
         return False
-    # With AMX bf16 took 0.3 to 0.4 of float32's time on a small base, with AVX512-BF16 alone 1.8 times of it, and
-    # without either oneDNN emulates it. Not timed on the spot: a busy machine must not change an adapter.
-    return getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    if getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)():
+        return True
+    # Without such instructions oneDNN emulates bf16.
+    return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)() and _bf16_was_faster()
+
+
+def _bf16_was_faster() -> bool:
+    """Whether a small base's matrix product is clearly faster in bf16 on this CPU, timed once and then remembered.
+
+    With AVX512-BF16 it depends on the CPU: a whole pass took 0.35 of float32's time on one and 1.8 times of it on
+    another. Remembered, since two runs of one command must not differ in their dtype because the machine was busy.
+    """
+    import json
+
+    import torch
+
+    from shared.paths import home
+    from shared.work_folder import whole_file
+
+    file, key = home() / TIMINGS_FILE, f"{_cpu_name()}, torch {torch.__version__}"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(known[key], bool):
+            return known[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    is_faster = _product_seconds(torch.bfloat16) < CLEARLY * _product_seconds(torch.float32)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file) as new:
+            new.write_text(json.dumps((known if isinstance(known, dict) else {}) | {key: is_faster}), encoding="utf-8")
+    return is_faster
+
+
+def _product_seconds(dtype: "torch.dtype") -> float:
+    """Best of a few tries of a small base model's matrix product, which busy neighbours slow least."""
+    import torch
+
+    states, weight, taken = torch.ones(256, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype), []
+    for _ in range(9):
+        started = time.perf_counter()
+        torch.nn.functional.linear(states, weight)
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+def _cpu_name() -> str:
+    import platform
+
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def tune_malloc() -> None:

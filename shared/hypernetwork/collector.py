@@ -5,10 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from shared.base.targets import TargetGrid
+from shared.base.targets import Target, TargetGrid
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.solver import MemoryStatistics, SolvedMemory, solve_rows, solve_statistics
 from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
+from shared.threads import each_on_one_thread
 
 #: Rows that are held before they are summed; each sum reads and writes all second moments.
 ROWS_AT_A_TIME = 1024
@@ -68,13 +69,16 @@ class RowCollector:
             self._sum()
         rows = ChunkFactors.concat(self.held) if self.statistics is None else None
 
-        def memory(name: str, module: str, layer: int) -> SolvedMemory:
-            whitening, ridge = self.constants(module, layer)
+        def memory(target: Target) -> SolvedMemory:
+            name, (whitening, ridge) = target.name, self.constants(target.module, layers.index(target.layer))
             if rows is None:
                 return solve_statistics(self.statistics[name], whitening, ridge, max_rank)
             return solve_rows(rows[name].keys, rows[name].values, whitening, ridge, max_rank)
 
-        solved = {t.name: memory(t.name, t.module, layers.index(t.layer)) for t in self.grid.targets}
+        learning = torch.is_grad_enabled() and rows is not None
+        targets = self.grid.targets
+        found = map(memory, targets) if learning else each_on_one_thread(memory, targets, self.device)
+        solved = {t.name: memory for t, memory in zip(self.grid.targets, found, strict=True)}
         total = sum(memory.total for memory in solved.values())
         kept = sum(memory.kept for memory in solved.values()) / total if total else 1.0
         weights = LoraWeights({name: LoraFactors(memory.lora_A, memory.lora_B) for name, memory in solved.items()})
@@ -82,7 +86,11 @@ class RowCollector:
 
     def _sum(self) -> None:
         """Move the held rows into the second moments, layer by layer so that only one layer's lie side by side."""
-        for name, statistics in self.statistics.items() if self.held else ():
+
+        def add(name: str) -> None:
             part = ChunkFactors.concat([ChunkFactors({name: held[name]}) for held in self.held])
-            statistics.add(part[name].keys, part[name].values)
+            self.statistics[name].add(part[name].keys, part[name].values)
+
+        if self.held:
+            each_on_one_thread(add, list(self.statistics), self.device)
         self.held = []

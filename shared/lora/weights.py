@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import InputError
+from shared.threads import each_on_one_thread
 
 PEFT_PREFIX = "base_model.model."
 
@@ -192,20 +193,10 @@ class LoraWeights(Mapping[str, LoraFactors]):
             raise ValueError("truncate one adapter at a time, not a batch")
         if r >= self.r:
             return TruncatedLora(self, 1.0)
-        factors, kept, total = {}, 0.0, 0.0
-        for name, f in self.items():
-            if r >= min(f.lora_A.shape[-1], f.lora_B.shape[-2]):
-                factors[name], energy = _whole(f), (f.lora_B.double() @ f.lora_A.double()).square().sum().item()
-                kept, total = kept + energy, total + energy
-                continue
-            q_b, r_b = torch.linalg.qr(f.lora_B.double())
-            q_a, r_a = torch.linalg.qr(f.lora_A.double().mT)
-            u, s, vt = torch.linalg.svd(r_b @ r_a.mT, full_matrices=False)
-            root = s[:r].sqrt()
-            lora_A, lora_B = root[:, None] * (vt[:r] @ q_a.mT), (q_b @ u[:, :r]) * root
-            factors[name] = LoraFactors(lora_A.to(f.lora_A.dtype), lora_B.to(f.lora_B.dtype))
-            energy = s.square()
-            kept, total = kept + energy[:r].sum().item(), total + energy.sum().item()
+        layers = list(self.values())
+        cut = each_on_one_thread(lambda f: _truncated(f, r), layers, layers[0].lora_A.device)
+        kept, total = sum(part.kept for part in cut), sum(part.total for part in cut)
+        factors = {name: part.factors for name, part in zip(self, cut, strict=True)}
         return TruncatedLora(LoraWeights.padded(factors), kept / total if total else 1.0)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -249,6 +240,28 @@ class LoraWeights(Mapping[str, LoraFactors]):
             return cls(factors)
         except ValueError as error:
             raise InputError(f"the adapter's tensors do not fit together: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Truncated:
+    """One layer's factors, and the squared length of its update behind and before the cut."""
+
+    factors: LoraFactors
+    kept: float
+    total: float
+
+
+def _truncated(f: LoraFactors, r: int) -> _Truncated:
+    if r >= min(f.lora_A.shape[-1], f.lora_B.shape[-2]):
+        energy = (f.lora_B.double() @ f.lora_A.double()).square().sum().item()
+        return _Truncated(_whole(f), energy, energy)
+    q_b, r_b = torch.linalg.qr(f.lora_B.double())
+    q_a, r_a = torch.linalg.qr(f.lora_A.double().mT)
+    u, s, vt = torch.linalg.svd(r_b @ r_a.mT, full_matrices=False)
+    root, energy = s[:r].sqrt(), s.square()
+    lora_A, lora_B = root[:, None] * (vt[:r] @ q_a.mT), (q_b @ u[:, :r]) * root
+    cut = LoraFactors(lora_A.to(f.lora_A.dtype), lora_B.to(f.lora_B.dtype))
+    return _Truncated(cut, energy[:r].sum().item(), energy.sum().item())
 
 
 def _whole(f: LoraFactors) -> LoraFactors:

@@ -21,6 +21,7 @@ from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraFactors, LoraWeights, block_of
 from shared.metrics import mean
+from shared.threads import each_on_one_thread
 from shared.training.losses import TopTokens
 from shared.training.packed import PlainPrompts, PreparedPrompts, Prompt, prompt_class
 
@@ -232,14 +233,13 @@ def _trainable(weights: LoraWeights, first: int) -> LoraWeights:
     they are.
     """
     ranks = {name: int((f.lora_A.abs().amax(-1) * f.lora_B.abs().amax(-2) > 0).sum()) for name, f in weights.items()}
-    result = {}
-    for name, factors in weights.items():
-        if (block_of(name) or 0) < first or ranks[name] < max(ranks.values()):
-            result[name] = factors
-            continue
-        basis, rest = torch.linalg.qr(factors.lora_B)
+    chosen = [n for n in weights if (block_of(n) or 0) >= first and ranks[n] == max(ranks.values())]
+    device = next(iter(weights.values())).lora_B.device
+    turned = each_on_one_thread(lambda name: torch.linalg.qr(weights[name].lora_B), chosen, device)
+    result = dict(weights)
+    for name, (basis, rest) in zip(chosen, turned, strict=True):
         missing = weights.r - basis.shape[1]  # a rank above the layer's own
-        lora_A, lora_B = F.pad(rest @ factors.lora_A, (0, 0, 0, missing)), F.pad(basis, (0, missing))
+        lora_A, lora_B = F.pad(rest @ weights[name].lora_A, (0, 0, 0, missing)), F.pad(basis, (0, missing))
         narrow = 2 * basis.shape[1] < basis.shape[0]
         result[name] = LoraFactors(lora_A.requires_grad_(), lora_B.requires_grad_(narrow))
     return LoraWeights(result)

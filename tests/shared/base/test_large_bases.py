@@ -6,10 +6,12 @@ import importlib.util
 import pytest
 import torch
 
+from shared.base import device
 from shared.base.device import choose_placement, dtype_name
 from shared.base.model import load_base_model
 from shared.errors import InputError
 from shared.lora.layer import apply_lora
+from shared.paths import home
 from tests.models import load, make_d2l
 
 
@@ -70,9 +72,29 @@ def test_short_names_of_dtypes():
     assert str(choose_placement("cpu", "bf16").dtype) == "torch.bfloat16"
 
 
-@pytest.mark.parametrize(("amx", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_a_cpu_gets_bf16_by_its_instructions_and_never_by_its_load(monkeypatch, amx, expected):
-    """A choice that was timed gave the second of two equal runs another dtype on a busy machine."""
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+@pytest.mark.parametrize(
+    ("amx", "avx512", "bf16_seconds", "expected"),
+    [
+        (True, True, 9.0, "bfloat16"),
+        (False, True, 0.3, "bfloat16"),
+        (False, True, 0.9, "float32"),
+        (False, True, 1.8, "float32"),
+        (False, False, 0.3, "float32"),
+    ],
+)
+def test_a_cpu_gets_bf16_where_it_is_clearly_faster(monkeypatch, amx, avx512, bf16_seconds, expected):
+    """Timed once only: the second of two equal runs once got another dtype on a busy machine."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    (home() / device.TIMINGS_FILE).unlink(missing_ok=True)
+    seconds = {torch.bfloat16: bf16_seconds, torch.float32: 1.0}
+    monkeypatch.setattr(device, "_product_seconds", seconds.__getitem__)
     assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
+    if avx512 and not amx:
+        seconds[torch.bfloat16] = 2.0 - bf16_seconds  # busy now
+        assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
+        (home() / device.TIMINGS_FILE).write_text("damaged")
+        seconds[torch.bfloat16] = bf16_seconds
+        assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
+    else:
+        assert not (home() / device.TIMINGS_FILE).exists()
