@@ -21,18 +21,19 @@ class RankBudget:
     max_rank: int | None = None
     max_bytes: int | None = None
 
-    def rank(self, config: HyperNetworkConfig, itemsize: int = 2) -> int | None:
+    def rank(self, config: HyperNetworkConfig, itemsize: int = 2, *, reading: bool = True) -> int | None:
         """The largest rank within the budget, ``None`` if there is no limit.
 
         Args:
             itemsize: bytes of a number as it will be written.
+            reading: with the layers that have the bias LoRA only; a studied adapter leaves them out.
 
         Raises:
             InputError: not even rank 1 fits.
         """
         limits = [] if self.max_rank is None else [self.max_rank]
         if self.max_bytes is not None:
-            layers = (*config.targets, *config.bias_targets)
+            layers = (*config.targets, *(config.bias_targets if reading else ()))
             per_rank = itemsize * sum(t.in_features + t.out_features for t in layers)
             header = 2 * HEADER_BYTES * len(layers)
             limits.append((self.max_bytes - header) // per_rank)

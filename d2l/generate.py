@@ -214,8 +214,9 @@ def internalize(
         return lambda done, total: on_progress(stage, done, total) if on_progress else None
 
     chunks = [chunk for document in documents for chunk in model.chunk(document.text, options.chunk_tokens)]
-    rank = options.budget.rank(model.config.hypernetwork, getattr(torch, options.dtype).itemsize)
-    # Too long ones are refused before the work.
+    network, itemsize = model.config.hypernetwork, getattr(torch, options.dtype).itemsize
+    # What cannot be is refused before the work: a budget that is too small, questions that are too long.
+    options.budget.rank(network, itemsize)
     study_prompts(model.base, options.questions, system=model.config.question_system)
     written = pairs_of_all(model, documents, options.study, use_cache=use_cache, on_progress=told("asking"))
     studied, held_back = hold_back(written) if options.checked else (written, [])
@@ -223,7 +224,7 @@ def internalize(
     cache = ChunkCache(model.cache_key()) if use_cache else None
     lora = model.generate(
         chunks,
-        max_rank=rank,
+        max_rank=options.budget.rank(network, itemsize, reading=not pairs),
         batch_tokens=model.batch_tokens(options.memory),
         cache=cache,
         pairs=pairs,

@@ -225,7 +225,7 @@ class D2LModel:
         collector = head.collector()
         for part in factors:
             collector.add(part)
-        lora = network.finish(collector.solve())
+        lora = network.finish(collector.solve(), reading=False)
         collector.scale(head.token_weights())
         for part in self.null_rows:
             collector.add(part)
@@ -239,7 +239,8 @@ class D2LModel:
             for part in study_rows(base, network, prompts, lora.weights, on_progress=move):
                 collector.add(part)
             last = number == passes - 1
-            lora = network.finish(collector.solve(rank if last else None), max_rank if last else None)
+            solved = collector.solve(rank if last else None)
+            lora = network.finish(solved, max_rank if last else None, reading=False)
         return lora
 
     @property

@@ -134,14 +134,14 @@ def null_rows(
     """Rows of questions that no document answers, at the base's own first words, with values of zero.
 
     They keep a loaded document from answering what it was not asked. The states are those of the base with the bias
-    LoRA alone, so they are the same for every document: made once, then read from ``HYPERLORA_HOME``.
+    LoRA of a studied document alone, so they are the same for every one: made once, then read from ``HYPERLORA_HOME``.
 
     Args:
         key: decides the rows beside the prompts, ``D2LModel.cache_key``.
         silent: the questions with the base's own replies, of which the first ``NULL_TOKENS`` tokens count.
         root: folder of the kept rows.
     """
-    cache = ChunkCache(f"null rows {key}", root)
+    cache = ChunkCache(f"null rows 2 {key}", root)
     asked = [Prompt(prompt.question, prompt.answer[:NULL_TOKENS]) for prompt in silent]
     chunk = Chunk(
         [token for prompt in asked for token in (*prompt.question, *prompt.answer)], 0, 0
@@ -151,7 +151,7 @@ def null_rows(
         return [kept]
     if not asked:  # a base that answers nothing has nothing to be kept from
         return []
-    bias = network.bias()
+    bias = network.bias(reading=False)
     with torch.no_grad():
         parts = [network.head.null_rows(source) for source in capture(base, network, asked, bias and bias.detach())]
     rows = network.head.compress(ChunkFactors.concat(parts).to(device="cpu", dtype=torch.float32))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from shared.base.cache import can_share_prefix
 from shared.base.model import BaseModel
 from shared.config import Config
 from shared.errors import InputError
@@ -21,6 +22,8 @@ Message = dict[str, str]
 MIN_TEMPERATURE, MAX_PENALTY = 1e-3, 100
 # Of a prompt's tokens, so many that it pays to keep their states.
 _LEAST_SHARED = 32
+# Prompts behind a text that are answered at a time, and tokens of it that are kept for them.
+_BATCH, _BATCH_TOKENS = 8, 16384
 _MARKER = "\u2603MARKER\u2603"
 
 
@@ -162,7 +165,7 @@ def generate(
 
 
 def generate_behind_a_text(base: BaseModel, prompts: list[list[int]], config: GenerationConfig) -> list[str]:
-    """Answers to tokenised prompts that begin alike, one by one: what they share is read once.
+    """Answers to tokenised prompts that begin alike: what they share is read once.
 
     Raises:
         InputError: as ``generate``.
@@ -178,10 +181,19 @@ def generate_behind_a_text(base: BaseModel, prompts: list[list[int]], config: Ge
     one = config.replace(max_new_tokens=1)
     # The states of all but the token that this adds.
     read = _generated(base, ids, mask, one, return_dict_in_generate=True).past_key_values
+    # Padding stands behind what they share: a sliding window would count it, and a state would read it.
+    alone = any(read.is_sliding) or not can_share_prefix(base.model)
+    size = 1 if alone else max(1, min(_BATCH, _BATCH_TOKENS // shared))
     replies = []
-    for prompt in prompts:
-        ids, mask = pad_batch([prompt], base.tokenizer.pad_token_id)
-        out = _generated(base, ids, mask, config, past_key_values=copy.deepcopy(read))
+    for start in range(0, len(prompts), size):
+        part = prompts[start : start + size]
+        states = copy.deepcopy(read)
+        if len(part) > 1:
+            states.batch_repeat_interleave(len(part))
+        ids, mask = pad_batch([prompt[shared:] for prompt in part], base.tokenizer.pad_token_id, left=True)
+        text = torch.tensor([prompts[0][:shared]]).expand(len(part), -1)
+        ids, mask = torch.cat([text, ids], dim=1), torch.cat([torch.ones_like(text, dtype=torch.bool), mask], dim=1)
+        out = _generated(base, ids, mask, config, past_key_values=states)
         replies += _decoded(base, out, ids.shape[1])
     return replies
 

@@ -75,10 +75,12 @@ class RowCollector:
                 return solve_statistics(self.statistics[name], whitening, ridge, max_rank)
             return solve_rows(rows[name].keys, rows[name].values, whitening, ridge, max_rank)
 
-        learning = torch.is_grad_enabled() and rows is not None
         targets = self.grid.targets
-        found = map(memory, targets) if learning else each_on_one_thread(memory, targets, self.device)
-        solved = {t.name: memory for t, memory in zip(self.grid.targets, found, strict=True)}
+        if rows is not None and torch.is_grad_enabled():
+            found = [memory(target) for target in targets]
+        else:  # rows are kept on the CPU
+            found = each_on_one_thread(memory, targets, self.device if rows is None else rows.device)
+        solved = {t.name: memory for t, memory in zip(targets, found, strict=True)}
         total = sum(memory.total for memory in solved.values())
         kept = sum(memory.kept for memory in solved.values()) / total if total else 1.0
         weights = LoraWeights({name: LoraFactors(memory.lora_A, memory.lora_B) for name, memory in solved.items()})

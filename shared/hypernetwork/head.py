@@ -69,6 +69,10 @@ class ChunkFactors(Mapping[str, LayerRows]):
         return next(iter(self.values())).keys.shape[-2]
 
     @property
+    def device(self) -> torch.device:
+        return next(iter(self.values())).keys.device
+
+    @property
     def batch_size(self) -> int | None:
         """Length of the batch dimension, ``None`` without one."""
         keys = next(iter(self.values())).keys

@@ -169,15 +169,15 @@ class HyperNetwork(nn.Module):
             queries = block(queries)
         return self.head(queries, output, features)
 
-    def bias(self) -> LoraWeights | None:
-        """The bias LoRA, unbatched, or ``None``."""
+    def bias(self, *, reading: bool = True) -> LoraWeights | None:
+        """The bias LoRA, unbatched, or ``None``; ``reading`` as in ``finish``."""
         config = self.config
         if not config.bias_r:
             return None
         return LoraWeights(
             {
                 t.name: LoraFactors(self.bias_A[_key(t)], self.bias_B[_key(t)] * config.scaling)
-                for t in (*config.targets, *config.bias_targets)
+                for t in (*config.targets, *(config.bias_targets if reading else ()))
             }
         )
 
@@ -193,9 +193,13 @@ class HyperNetwork(nn.Module):
         """
         return self.finish(self.head.join(parts, max_rank, self.config.bias_r), max_rank)
 
-    def finish(self, joined: TruncatedLora, max_rank: int | None = None) -> TruncatedLora:
-        """A head's LoRA weights with the bias LoRA appended; unbatched ones cut to a rank and to the layers' own."""
-        weights = self._with_bias(joined.weights)
+    def finish(self, joined: TruncatedLora, max_rank: int | None = None, *, reading: bool = True) -> TruncatedLora:
+        """A head's LoRA weights with the bias LoRA appended; unbatched ones cut to a rank and to the layers' own.
+
+        Args:
+            reading: with the layers that have the bias LoRA only.
+        """
+        weights = self._with_bias(joined.weights, reading)
         if weights.batch_size is not None:
             return TruncatedLora(weights, joined.energy_kept)
         # A rank above the layers' own is the same update in more bytes.
@@ -243,16 +247,16 @@ class HyperNetwork(nn.Module):
                 common = tuple(slice(min(a, b)) for a, b in zip(into.shape, part.shape, strict=True))
                 into[common] = part[common]
 
-    def _with_bias(self, weights: LoraWeights) -> LoraWeights:
+    def _with_bias(self, weights: LoraWeights, reading: bool = True) -> LoraWeights:
         """Append the bias LoRA; layers that have nothing else get zero factors, so that all layers keep one rank."""
-        bias = self.bias()
+        bias = self.bias(reading=reading)
         if bias is None:
             return weights
         some = next(iter(weights.values())).lora_A
         lead, r = some.shape[:-2], some.shape[-2]
         zeros = {
             t.name: LoraFactors(some.new_zeros(*lead, r, t.in_features), some.new_zeros(*lead, t.out_features, r))
-            for t in self.config.bias_targets
+            for t in (self.config.bias_targets if reading else ())
         }
         widened = LoraWeights({**weights, **zeros}) if zeros else weights
         return LoraWeights.concat([widened, bias.to(next(iter(weights.values())).lora_B)])

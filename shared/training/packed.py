@@ -1,8 +1,10 @@
-"""Many short prompts as one sequence, through the last blocks of a base model only.
+"""Many short prompts in a few rows, through the last blocks of a base model only.
 
 Prompts that begin alike (the chat template's head) share that beginning, and attend to it and to themselves alone:
 
-    head | question answer | question answer | ...      no padding, the head once
+    head | question answer | question answer | ...      the head once a row, padding behind its last prompt
+
+A row is short, since its attention is computed over all pairs of its tokens.
 
 What enters block ``first`` is recorded once; training that changes nothing before it then costs the blocks behind it.
 Some architectures cannot be fed like that (sliding windows, states that are carried along): ``open_tail`` compares both
@@ -12,7 +14,7 @@ ways and takes the plain one where they differ.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,8 @@ from shared.training.losses import logits_at, logits_of
 #: Root mean square difference of logits between the two ways, relative to their spread. bf16 rounds to 0.01 to 0.03 of
 #: it, single logits to 0.1; a mask that is not kept gives 0.7.
 TOLERANCE = 0.05
+#: Of a row, beyond which the next one begins; a longer prompt has a row of its own.
+ROW_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class PlainPrompts:
 
 
 class PackedPrompts:
-    """Prompts in one sequence, of which the states that enter block ``first`` are kept.
+    """Prompts in rows of about ``ROW_TOKENS``, of which the states that enter block ``first`` are kept.
 
     They are those of the model as it is here, with the adapter that is in place.
     """
@@ -72,31 +76,36 @@ class PackedPrompts:
     def __init__(self, base: BaseModel, prompts: Sequence[Prompt], first: int) -> None:
         self.base, self.first = base, first
         head = common_prefix([prompt.question for prompt in prompts])
-        ids, positions, segments, answers = [*head], [*range(len(head))], [0] * len(head), [False] * len(head)
-        for number, prompt in enumerate(prompts, 1):
-            own = prompt.question[len(head) :]
-            ids += own + prompt.answer
-            length = len(own) + len(prompt.answer)
-            positions += range(len(head), len(head) + length)
-            segments += [number] * length
-            answers += [False] * len(own) + [True] * len(prompt.answer)
-        segment = torch.tensor(segments)
-        seen = ((segment[:, None] == segment[None]) | (segment[None] == 0)).tril()
+        rows: list[list[Prompt]] = []
+        room = 0
+        for prompt in prompts:
+            room -= len(prompt) - len(head)
+            if not rows or room < 0:
+                rows.append([])
+                room = ROW_TOKENS - len(prompt)
+            rows[-1].append(prompt)
+        packed = [_Row.of(head, row) for row in rows]
+        width = max(len(row.ids) for row in packed)
+        ids, positions, segment, answers = (
+            torch.tensor([[*numbers, *[pad] * (width - len(numbers))] for numbers in column])
+            for column, pad in zip(zip(*packed, strict=True), (base.tokenizer.pad_token_id, 0, -1, False), strict=True)
+        )
+        seen = ((segment[:, :, None] == segment[:, None]) | (segment[:, None] == 0)).tril()
         dtype = base.placement.dtype
         mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
         self.options = {
-            "position_ids": torch.tensor([positions], device=base.device),
-            "attention_mask": mask[None, None].to(base.device),
+            "position_ids": positions.to(base.device),
+            "attention_mask": mask[:, None].to(base.device),
             "use_cache": False,
         }
-        token_ids = torch.tensor([ids], device=base.device)
-        self.answers = torch.tensor([answers], device=base.device)
+        token_ids = ids.to(base.device)
+        self.answers = answers.to(base.device)
         self.wanted = token_ids[self.answers]
         self.states = self._entering(token_ids)
 
     @torch.no_grad()
     def _entering(self, ids: Tensor) -> Tensor:
-        """States that enter block ``first``, (1, T, hidden_size); the blocks from there on are not run."""
+        """States that enter block ``first``, (rows, T, hidden_size); the blocks from there on are not run."""
         found: list[Tensor] = []
 
         def hook(_module: nn.Module, args: tuple, kwargs: dict) -> None:
@@ -116,6 +125,27 @@ class PackedPrompts:
         with _only_from(self.base.model, self.first):
             hidden = self.base.model.base_model(inputs_embeds=self.states, **self.options).last_hidden_state
         return logits_of(self.base, hidden, self.answers)
+
+
+class _Row(NamedTuple):
+    """One row of prompts, a number for each token; ``segments`` is 0 for the head and counts the prompts from 1."""
+
+    ids: list[int]
+    positions: list[int]
+    segments: list[int]
+    answers: list[bool]
+
+    @classmethod
+    def of(cls, head: list[int], prompts: Sequence[Prompt]) -> "_Row":
+        row = cls([*head], [*range(len(head))], [0] * len(head), [False] * len(head))
+        for number, prompt in enumerate(prompts, 1):
+            own = prompt.question[len(head) :]
+            length = len(own) + len(prompt.answer)
+            row.ids.extend([*own, *prompt.answer])
+            row.positions.extend(range(len(head), len(head) + length))
+            row.segments.extend([number] * length)
+            row.answers.extend([False] * len(own) + [True] * len(prompt.answer))
+        return row
 
 
 class _Found(Exception):

@@ -63,8 +63,8 @@ def test_documents_are_solved_together_from_the_cache(hyperlora, two, tmp_path, 
     added = hyperlora("combine", "one", "two", "-o", "added", "--add")
     assert added.exit_code == 0 and "solved" not in added.stderr
     one, two_, sum_ = (read_adapter(tmp_path / name).weights for name in ("one", "two", "added"))
-    for name in sum_:
-        torch.testing.assert_close(sum_[name].delta(), one[name].delta() + two_[name].delta())
+    for name in sum_:  # one that is studied has fewer layers
+        torch.testing.assert_close(sum_[name].delta(), sum(part[name].delta() for part in (one, two_) if name in part))
     done = hyperlora("combine", "joined", "--remove", "one", "-o", "left")
     assert done.exit_code == 0, done.stderr
     assert_same(tmp_path / "left", tmp_path / "two", rtol=0, atol=0)

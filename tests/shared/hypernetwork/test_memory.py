@@ -8,6 +8,7 @@ import torch
 
 from shared.base.targets import Target, TargetGrid
 from shared.errors import InputError
+from shared.hypernetwork.collector import RowCollector
 from shared.hypernetwork.head import ChunkFactors, LayerRows
 from shared.hypernetwork.memory import MemoryHeadConfig
 from shared.hypernetwork.network import HyperNetwork
@@ -234,8 +235,8 @@ def test_statistics_give_the_memory_of_the_rows(max_rank):
     assert statistics.rows == 700
 
 
-def test_statistics_that_float32_could_not_solve_are_solved():
-    from shared.hypernetwork.solver import MemoryStatistics, solve_statistics
+def test_statistics_that_float32_cannot_solve_are_solved_in_float64():
+    from shared.hypernetwork.solver import MemoryStatistics, _regression, solve_statistics
 
     turned = torch.linalg.qr(torch.randn(300, 300).double())[0]
     keys = torch.randn(400, 300).double() * torch.logspace(0, -4, 300).double() @ turned
@@ -243,9 +244,37 @@ def test_statistics_that_float32_could_not_solve_are_solved():
     gram = keys.mT @ keys
     statistics = MemoryStatistics(gram, values @ keys, rows=400)
     exact = statistics.cross @ torch.linalg.inv(gram + 1e-9 * gram.trace() / 400 * torch.eye(300))
+    assert _regression(statistics, 1e-9 * gram.trace() / 400, torch.float32) is None
     found = solve_statistics(statistics, torch.zeros(300, 4), torch.tensor(1e-9))
     error = (found.lora_B.double() @ found.lora_A.double() - exact).norm() / exact.norm()
     assert error < 2**-12
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [150, 900], ids=["rows", "moments"])
+def test_the_same_rows_give_the_same_bits_on_any_number_of_threads(rows):
+    """Factorisations of float32 round by the number of threads that work at them."""
+    targets = [Target(f"model.layers.{i}.mlp.down_proj", i, "down_proj", 400, 160) for i in range(3)]
+    parts = [
+        ChunkFactors({t.name: LayerRows(torch.randn(50, 400), torch.randn(160, 50)) for t in targets})
+        for _ in range(rows // 50)
+    ]
+    found, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            collector = RowCollector(
+                TargetGrid(tuple(targets)), lambda *_: (torch.zeros(400, 4), torch.tensor(0.01)), torch.device("cpu")
+            )
+            for part in parts:
+                collector.add(part)
+            found.append(collector.solve(100).weights)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        for name, factors in found[0].items():
+            assert torch.equal(other[name].lora_A, factors.lora_A) and torch.equal(other[name].lora_B, factors.lora_B)
 
 
 def test_numbers_out_of_range_are_one_clear_error():

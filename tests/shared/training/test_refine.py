@@ -16,8 +16,10 @@ from tests.models import load, make_base, random_weights
 PROMPTS = [Prompt([5, 6, 7, 11], [20, 21]), Prompt([5, 6, 8], [22]), Prompt([5, 6, 9, 12, 13], [23, 24, 25])]
 
 
+@pytest.mark.parametrize("row_tokens", [256, 9, 1], ids=["one row", "two rows", "a row each"])
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])
-def test_packed_prompts_give_the_logits_and_gradients_of_padded_ones(kind, tmp_path):
+def test_packed_prompts_give_the_logits_and_gradients_of_padded_ones(kind, row_tokens, tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.training.packed.ROW_TOKENS", row_tokens)
     base = load(make_base(tmp_path / kind, kind=kind))
     depth = len(base.model.base_model.layers)
     weights = random_weights(base, ("down_proj",), 4)
@@ -27,6 +29,8 @@ def test_packed_prompts_give_the_logits_and_gradients_of_padded_ones(kind, tmp_p
         with apply_lora(base.model, weights):
             prompts = prepared(base, PROMPTS, depth - 1)
         assert prompts.wanted.tolist() == [20, 21, 22, 23, 24, 25]
+        if prepared is PackedPrompts:
+            assert len(prompts.states) == {256: 1, 9: 2, 1: 3}[row_tokens]
         leaves = {n: LoraFactors(f.lora_A.clone().requires_grad_(), f.lora_B) for n, f in trained.items()}
         with apply_lora(base.model, LoraWeights({**weights, **leaves})):
             logits = prompts.logits()
