@@ -5,6 +5,7 @@ the caches of this machine; an adapter's provenance says by which names.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -65,14 +66,16 @@ def solve_together(
             pairs += kept_studied(rows["studied"]) or []
 
     def factors() -> Iterator[ChunkFactors]:
-        for part in parts:
-            for name in part.record["rows"]["chunks"]:
-                found = cache.find(name)
-                if found is None:
-                    raise HyperLoraError(
-                        f"a chunk of {part.name} has gone from the cache", "run d2l again, or combine with --add"
-                    )
-                yield found
+        # In the order of a run over all of them, which has equal chunks together.
+        times = Counter(name for part in parts for name in part.record["rows"]["chunks"])
+        for name, number in times.items():
+            found = cache.find(name)
+            if found is None:
+                owner = next(part.name for part in parts if name in part.record["rows"]["chunks"])
+                raise HyperLoraError(
+                    f"a chunk of {owner} has gone from the cache", "run d2l again, or combine with --add"
+                )
+            yield from [found] * number
 
     weights = model.solve(factors(), pairs, max_rank=max_rank, on_study=on_study).weights.to("cpu")
     return model.refine(weights, pairs, REFINE).weights if pairs else weights

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from shared.lora.adapter import read_adapter
+from tests.cli.conftest import TEXT
 from tests.models import FLOAT32
 
-OTHER = "The lighthouse is painted green. Its keeper is called Maud and keeps two goats.\n" * 4
+# A chunk of it is also one of the other document's.
+OTHER = "The lighthouse is painted green. Its keeper is called Maud and keeps two goats.\n" * 4 + TEXT
 
 
 @pytest.fixture
