@@ -284,7 +284,8 @@ def test_a_network_is_laid_out_before_memory_is_taken(tiny_base, tmp_path, monke
 @pytest.mark.parametrize(("own", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
 def test_threads_that_wait_sleep_unless_the_user_says_otherwise(own, policy):
     """Set before torch is imported: OpenMP reads it once. Its own report of what it has read goes to stderr."""
-    program = "import sys; from cli.__main__ import main; sys.argv = ['', '--version']\ntry: main()\nfinally: import torch"
+    start = "import sys; from cli.__main__ import main; sys.argv = ['', '--version']"
+    program = f"{start}\ntry: main()\nfinally: import torch"
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "OMP_WAIT_POLICY"} | own | {"OMP_DISPLAY_ENV": "true"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert f"OMP_WAIT_POLICY = '{policy.upper()}'" in done.stderr
