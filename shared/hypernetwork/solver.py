@@ -104,10 +104,11 @@ def solve_rows(
         inverse = torch.cholesky_inverse(_cholesky(gram + ridge * torch.eye(gram.shape[-1], device=gram.device)))
         rank = min(keys.shape[-2], values.shape[-2])
         if max_rank is not None and max_rank < rank:
-            readout = (values @ inverse @ gram).double()
+            # (K K' + ridge)^-1 K K' is I - ridge (K K' + ridge)^-1: what the rows read out needs no product with K K'.
+            solved = values @ inverse
+            readout = (values - ridge * solved).double()
             basis, kept, total = _main_directions(readout @ readout.mT, max_rank)
-            update = basis.mT @ values @ inverse @ keys
-            return SolvedMemory(half_whitened(update, whitening), basis, kept, total)
+            return SolvedMemory(half_whitened(basis.mT @ solved @ keys, whitening), basis, kept, total)
         if keys.shape[-2] <= values.shape[-2]:
             return SolvedMemory(inverse @ half_whitened(keys, whitening), values)
         return SolvedMemory(*_full_rank(half_whitened(values @ inverse @ keys, whitening)))

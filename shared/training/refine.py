@@ -51,7 +51,7 @@ class RefineConfig(Config):
     batch_tokens: int = 3072
     anchor_weight: float = 1.0
     blocks: float = 1 / 3
-    good_enough: float = 0.03
+    good_enough: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
