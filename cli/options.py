@@ -52,8 +52,7 @@ Study = Annotated[
     typer.Option(
         min=0,
         max=1000,
-        help="Largest number of written questions for each chunk that the document is studied with, and as many "
-        "again on rows of tables. Default: 12, "
+        help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
         "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
     ),

@@ -45,7 +45,7 @@ def write_pairs(
     """Questions on a document with their answers, spread over all of it.
 
     Args:
-        limit: largest number of pairs for each of ``num_chunks`` chunks, and as many again of rows of tables.
+        limit: largest number of pairs for each of ``num_chunks`` chunks.
         title: of the document, context of each question.
         on_progress: called with windows done and all of them.
     """
@@ -53,7 +53,6 @@ def write_pairs(
     samples = max(1, limit // PAIRS_PER_SAMPLE)
     # A row's cells are asked for by rule; the writer reads the rest.
     written: list[list[QA] | None] = [table_pairs(window) or None for window in windows]
-    by_rule = [pairs is not None for pairs in written]
     if cache:
         written = [found or cache.get(window, samples) for found, window in zip(written, windows, strict=True)]
     missing = [index for index, pairs in enumerate(written) if pairs is None]
@@ -66,19 +65,9 @@ def write_pairs(
         if cache:
             cache.prune()
     clear = drop_ambiguous(written, windows)
-    # Those by rule are exact and take no pass of the writer: they have a limit of their own.
-    return [
-        pair
-        for kind in (False, True)
-        for pair in _in_turn([pairs for pairs, rule in zip(clear, by_rule, strict=True) if rule == kind])[
-            : limit * num_chunks
-        ]
-    ]
-
-
-def _in_turn(windows: Sequence[Sequence[QA]]) -> list[QA]:
-    """A pair of every window in turn, so that a limit leaves no part of the document out."""
-    return [pair for row in zip_longest(*windows) for pair in row if pair is not None]
+    # A pair of every window in turn, so that a limit leaves no part of the document out.
+    in_turn = [pair for row in zip_longest(*clear) for pair in row if pair is not None]
+    return in_turn[: limit * num_chunks]
 
 
 def pairs_a_chunk(num_chunks: int) -> int:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from d2l.questions import QA
 from d2l.study.document import write_pairs
 from d2l.study.tables import table_pairs
 from d2l.study.windows import Window, cut_windows
@@ -79,18 +78,3 @@ def test_prose_is_left_to_the_writer_and_rows_are_not():
     writer = Writer()
     write_pairs(writer, PRICES, 8, 2)
     assert not any("$" in text for text in writer.read) and len(writer.read) >= 2
-
-
-def test_rows_of_tables_take_no_room_from_written_questions():
-    """Half of a report's prices were once left out, and half of what stands beside them too."""
-
-    class Writer:
-        def write(self, windows, **_options):
-            return [[QA(f"What is said in {w.start}?", (w.text.split()[0],), "written")] for w in windows]
-
-    by_rule = set(answers(PRICES))
-    everything = [pair.question for pair in write_pairs(Writer(), PRICES, 40, 2)]
-    written = [question for question in everything if question not in by_rule]
-    assert len(written) == 2 and len(everything) - len(written) > 8  # all but ambiguous ones
-    few = [pair.question for pair in write_pairs(Writer(), PRICES, 1, 2)]
-    assert few[:2] == written[:2] and len(few) == 4 and set(few[2:]) < by_rule
