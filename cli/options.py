@@ -52,7 +52,7 @@ Study = Annotated[
     typer.Option(
         min=0,
         max=1000,
-        help="Largest number of questions for each chunk that the document is studied with. Default: 12, "
+        help="Largest number of questions for each chunk that the document is studied with. Default: 18, "
         "of short documents up to 24, if the hypernetwork has a question writer, else none.",
         show_default=False,
     ),

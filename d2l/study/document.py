@@ -28,7 +28,7 @@ from shared.training.packed import Prompt
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
 PAIRS_PER_SAMPLE = 8
 #: Pairs for each chunk by default, and how many of a document before they become fewer.
-FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 12, 24, 192
+FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 18, 24, 192
 CHECKED = 64
 
 
