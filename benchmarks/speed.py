@@ -197,7 +197,12 @@ def main() -> None:
         facts = {"hypernetwork": model.name, "threads": torch.get_num_threads(), "turns": options.turns}
         options.json.write_text(
             json.dumps(
-                {"making": made, "answering": answered, "decoding": decoded, "provenance": provenance(**facts)},
+                {
+                    "making": made,
+                    "answering": answered,
+                    "decoding": decoded,
+                    "provenance": provenance(base, **facts),
+                },
                 indent=1,
             )
             + "\n"
