@@ -100,15 +100,16 @@ def _bf16_was_faster() -> bool:
     file, key = home() / TIMINGS_FILE, f"{_cpu_name()}, torch {torch.__version__}"
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(known[key], bool):
-            return known[key]
-    except (OSError, ValueError, KeyError, TypeError):
-        known = {}
+    except (OSError, ValueError):
+        known = None
+    known = known if isinstance(known, dict) else {}
+    if isinstance(known.get(key), bool):
+        return known[key]
     is_faster = _product_seconds(torch.bfloat16) < CLEARLY * _product_seconds(torch.float32)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(file) as new:
-            new.write_text(json.dumps((known if isinstance(known, dict) else {}) | {key: is_faster}), encoding="utf-8")
+            new.write_text(json.dumps(known | {key: is_faster}), encoding="utf-8")
     return is_faster
 
 

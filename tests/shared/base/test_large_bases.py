@@ -93,8 +93,10 @@ def test_a_cpu_gets_bf16_where_it_is_clearly_faster(monkeypatch, amx, avx512, bf
     if avx512 and not amx:
         seconds[torch.bfloat16] = 2.0 - bf16_seconds  # busy now
         assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
-        (home() / device.TIMINGS_FILE).write_text("damaged")
         seconds[torch.bfloat16] = bf16_seconds
-        assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
+        for content in ("damaged", "[]", '{"another CPU": true}'):
+            (home() / device.TIMINGS_FILE).write_text(content)
+            assert str(choose_placement("cpu").dtype) == f"torch.{expected}"
+        assert '"another CPU": true' in (home() / device.TIMINGS_FILE).read_text()
     else:
         assert not (home() / device.TIMINGS_FILE).exists()
