@@ -196,7 +196,8 @@ def general() -> str:
         (f"adapter of one pass, mean of {len(found['by_document'])} documents", figure(found["adapter"])),
         ("adapter, worst document", figure(low)),
         ("adapter, best document", figure(high)),
-        ("**adapter, studied**, mean of the same documents", figure(result("general-study")["adapter"])),
+        ("nothing, in bfloat16", figure(result("general-study")["base"])),
+        ("**adapter, studied**, mean of the same documents, in bfloat16", figure(result("general-study")["adapter"])),
     ]
     return table(("with", f"share of {found['questions']} general questions right"), rows)
 
