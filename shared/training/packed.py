@@ -7,8 +7,8 @@ Prompts that begin alike (the chat template's head) share that beginning, and at
 A row is short, since its attention is computed over all pairs of its tokens.
 
 What enters block ``first`` is recorded once; training that changes nothing before it then costs the blocks behind it.
-Some architectures cannot be fed like that (sliding windows, states that are carried along): ``open_tail`` compares both
-ways and takes the plain one where they differ.
+Some architectures cannot be fed like that (sliding windows, states that are carried along): ``prompt_class`` compares
+both ways and takes the plain one where they differ.
 """
 
 from collections.abc import Iterator, Sequence
