@@ -13,12 +13,8 @@ import json
 import random
 from pathlib import Path
 
-from d2l.questions import QA, read_docqa
-from d2l.study.pairs import content_words
-
-
-def names_enough(qa: QA, sentence: str) -> bool:
-    return len(content_words(qa.question) & content_words(sentence)) >= 2
+from d2l.questions import read_docqa
+from d2l.training.contexts import annotated_context
 
 
 def records(path: Path, sentences: int, documents: int, asked: int, seed: int) -> list[dict]:
@@ -27,14 +23,8 @@ def records(path: Path, sentences: int, documents: int, asked: int, seed: int) -
     rng.shuffle(contexts)
     for start in range(0, min(documents * sentences, len(contexts)), sentences):
         part = contexts[start : start + sentences]
-        text, study, test = " ".join(context.text for context in part), [], []
-        for context in part:
-            named = [qa for qa in context.questions if names_enough(qa, context.text)]
-            rng.shuffle(named)
-            half = len(named) // 2
-            study += named[:half]
-            answers, questions = {qa.answer for qa in named[:half]}, {qa.question for qa in named[:half]}
-            test += [qa for qa in named[half:] if qa.answer in answers and qa.question not in questions]
+        document = annotated_context(part, rng)
+        text, study, test = document.text, document.study, list(document.questions)
         rng.shuffle(test)
         for qa, is_study in [*((qa, True) for qa in study), *((qa, False) for qa in test[:asked])]:
             lines.append({"context": text, "question": qa.question, "answers": list(qa.answers), "study": is_study})

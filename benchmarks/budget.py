@@ -20,7 +20,7 @@ from d2l.evaluation.scoring import AnswerScore, score_questions
 from d2l.model import D2LModel
 from d2l.questions import Context
 from d2l.synthetic import long_document, needle_document
-from d2l.training.batches import as_context
+from d2l.training.contexts import as_context
 from shared.lora.weights import LoraWeights, mean_weights
 from shared.metrics import mean, spread
 from shared.provenance import provenance

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 from d2l.chunking import Chunk, chunk_text
 from d2l.questions import PUBLISHABLE, QA, Context, question_messages, read_docqa
 from d2l.study.unrelated import UNRELATED
-from d2l.synthetic import Document, needle_document, noise, synthetic_document
+from d2l.synthetic import needle_document, noise, synthetic_document
+from d2l.training.contexts import annotated_context, as_context, generated_context, well_annotated
+from d2l.training.studied import StudyPrompts
 from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
 from shared.config import Config
@@ -46,6 +49,11 @@ class D2LDataConfig(Config):
         unrelated: share of chunks with one more question that no document answers; its target is the base's own answer.
         continued: share of chunks with one more request, to continue a passage of theirs word for word, or to recite
             the beginning.
+        studied: share of the steps in which some wordings become rows and others are asked (``d2l.training.studied``).
+        study_pairs: questions of a chunk that become rows, at most.
+        silent: questions that no document answers whose rows such a step has, 233 at most.
+        annotated: JSONL of sentences with several questions on each fact, for such steps.
+        annotated_share: share of their documents that are made of these; the others are generated.
         stated: share of the questions without a request for a short answer whose target is a whole sentence that
             names what was asked about (where there is one).
         docqa: JSONL of real document QA; only ``PUBLISHABLE`` sets are used.
@@ -64,6 +72,11 @@ class D2LDataConfig(Config):
     unrelated: float = 0.25
     continued: float = 0.1
     stated: float = 0.7
+    studied: float = 0.0
+    study_pairs: int = 8
+    silent: int = 32
+    annotated: str | None = None
+    annotated_share: float = 0.5
     docqa: str | None = None
     seed: int = 0
 
@@ -83,6 +96,7 @@ class D2LBatch:
         ids, mask: prompts with answers, (rows, T).
         targets: the tokens that count, (rows, T) bool.
         context_index: each row's context, (rows,).
+        study: what the contexts are studied with; empty for the text alone.
     """
 
     chunks: list[Chunk]
@@ -92,6 +106,7 @@ class D2LBatch:
     targets: Tensor
     context_index: Tensor
     teacher_prompts: list[list[int]] = field(default_factory=list)
+    study: StudyPrompts = StudyPrompts()
 
     def __len__(self) -> int:
         return len(self.chunks)
@@ -105,6 +120,7 @@ class D2LBatch:
             self.targets.to(device),
             self.context_index.to(device),
             self.teacher_prompts,
+            self.study,
         )
 
 
@@ -124,7 +140,7 @@ class D2LData:
         self.config, self.base, self.chunk_tokens, self.split = config, base, chunk_tokens, split
         self.tokenizer, self.with_teacher = base.tokenizer, with_teacher
         self.own_answers: list[str] = own_answers or []
-        if config.unrelated and not own_answers:
+        if (config.unrelated or config.studied) and not own_answers:
             prompts = [chat_ids(base, question_messages(question)) for question in UNRELATED]
             brief = GenerationConfig(max_new_tokens=config.max_answer_tokens - 1)
             for start in range(0, len(prompts), _OWN_ANSWERS_AT_A_TIME):
@@ -140,12 +156,21 @@ class D2LData:
                     self.real.setdefault(len(parts), []).append(parts)
             if not self.real:
                 raise InputError(f"{config.docqa} has no usable context of at most {config.max_chunks} chunks")
+        self.annotated: list[Context] = []
+        if config.annotated and config.studied:
+            self.annotated = well_annotated(read_docqa(Path(config.annotated)))
+            if not self.annotated:
+                raise InputError(f"{config.annotated} has no sentence with several questions")
 
     def _cut(self, context: Context) -> list["_Part"]:
         """A document in its chunks, the questions with the first of them."""
         chunks = chunk_text(self.tokenizer, context.text, self.chunk_tokens)
         questions = [context.questions, *[()] * (len(chunks) - 1)]
-        return [_Part(chunk, asked, len(chunks), context.text) for chunk, asked in zip(chunks, questions, strict=True)]
+        study = [context.study, *[()] * (len(chunks) - 1)]
+        return [
+            _Part(chunk, asked, len(chunks), context.text, studied)
+            for chunk, asked, studied in zip(chunks, questions, study, strict=True)
+        ]
 
     def document(self, index: int, *, needles: bool = True) -> Context:
         """Generated document number ``index``, of one chunk; with or without needles among them."""
@@ -192,6 +217,21 @@ class D2LData:
                 parts += self._cut(context)[:1]
         return parts
 
+    def _studied_parts(self, rng: random.Random, count: int) -> list["_Part"]:
+        """Documents of one chunk with questions to study, that fill one context of ``count`` chunks."""
+        parts: list[_Part] = []
+        left = rng.sample(self.annotated, len(self.annotated))  # none twice: its halves would be others
+        while len(parts) < count:
+            if left and rng.random() < self.config.annotated_share:
+                number = rng.randint(1, 6)
+                context, left = annotated_context(left[:number], rng), left[number:]
+            else:
+                context = generated_context(rng.randrange(1 << 40), seed=self.config.seed, split=self.split)
+            cut = self._cut(context)
+            if len(cut) == 1 and context.study and context.questions:
+                parts += cut
+        return parts
+
     def _continuation(self, rng: random.Random, chunk: Chunk, alone: bool) -> QA:
         """A passage of a chunk with the words behind it as its answer.
 
@@ -217,8 +257,16 @@ class D2LData:
         system = rng.choice((None, ""))
         prompts, answers, index, teachers = [], [], [], []
         parts: list[_Part] = []
+        studied = config.studied > 0 and rng.random() < config.studied
         for begin in range(0, config.chunks_per_step, per_context):
-            parts += self._parts(rng, step * config.chunks_per_step + begin, per_context)
+            first = step * config.chunks_per_step + begin
+            parts += self._studied_parts(rng, per_context) if studied else self._parts(rng, first, per_context)
+        study = StudyPrompts()
+        if studied:
+            pairs = [rng.sample(part.study, min(config.study_pairs, len(part.study))) for part in parts]
+            own = [list(chain(*pairs[at : at + per_context])) for at in range(0, len(pairs), per_context)]
+            silent = rng.sample(list(zip(UNRELATED, self.own_answers, strict=True)), config.silent)
+            study = StudyPrompts.of(self.base, own, silent, system)
         for position, part in enumerate(parts):
             askable = [q for q in part.questions if q.kind != "unanswerable" or rng.random() < config.unanswerable]
             number = min(config.questions_per_chunk * part.num_chunks, len(askable))
@@ -242,7 +290,7 @@ class D2LData:
         ids, mask, targets = pad_answers(prompts, answers, self.tokenizer.pad_token_id)
         contexts = config.chunks_per_step // per_context
         chunks = [part.chunk for part in parts]
-        return D2LBatch(chunks, contexts, ids, mask, targets, torch.tensor(index), teachers)
+        return D2LBatch(chunks, contexts, ids, mask, targets, torch.tensor(index), teachers, study)
 
 
 @dataclass(frozen=True)
@@ -252,15 +300,11 @@ class _Part:
     Attributes:
         num_chunks: of the document.
         document: its text.
+        study: questions that it may be studied with.
     """
 
     chunk: Chunk
     questions: tuple[QA, ...]
     num_chunks: int
     document: str
-
-
-def as_context(document: Document) -> Context:
-    """A generated document in the form of a data set's."""
-    questions = tuple(QA(q.question, q.answers, q.kind, q.stated) for q in document.questions)
-    return Context(document.context, questions, "synthetic")
+    study: tuple[QA, ...] = ()

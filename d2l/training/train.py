@@ -14,9 +14,11 @@ from d2l.config import D2LConfig, EncoderConfig
 from d2l.encoder import encode_chunks
 from d2l.questions import PUBLISHABLE
 from d2l.training.batches import D2LBatch, D2LData, D2LDataConfig
+from d2l.training.studied import studied_weights
 from shared.base.chat import pad_answers
 from shared.base.model import BaseModel
 from shared.config import Config
+from shared.errors import InputError
 from shared.hypernetwork.linear import LinearHeadConfig
 from shared.hypernetwork.memory import MemoryHeadConfig
 from shared.hypernetwork.network import HyperNetwork, HyperNetworkShape
@@ -97,8 +99,11 @@ class D2LTrainConfig(Config):
     @property
     def trained_on(self) -> str:
         """The data, in words."""
+        annotated = f"; {Path(self.data.annotated).name}" if self.data.annotated and self.data.studied else ""
         real = f"; of {Path(self.data.docqa).name}, the sets {', '.join(PUBLISHABLE)}" if self.data.docqa else ""
-        return f"generated documents and needles (d2l/synthetic, training split, seed {self.data.seed}){real}"
+        return (
+            f"generated documents and needles (d2l/synthetic, training split, seed {self.data.seed}){real}{annotated}"
+        )
 
 
 class D2LTrainingModule(nn.Module):
@@ -116,8 +121,13 @@ class D2LTrainingModule(nn.Module):
     def forward(self, batch: D2LBatch, shift: int = 0) -> dict[str, Tensor]:
         """Losses of a batch; ``shift`` gives every question the adapter of the context that many places on."""
         base, objective = self.base, self.objective
-        factors = self.hypernetwork(encode_chunks(base, self.config, batch.chunks))
-        weights = self.hypernetwork.join(factors.by_context(batch.num_contexts)).weights.to(base.placement.dtype)
+        network = self.hypernetwork
+        factors = network(encode_chunks(base, self.config, batch.chunks)).by_context(batch.num_contexts)
+        if batch.study:
+            weights, idle = studied_weights(base, network, factors, batch.study), network.reading_parameters()
+        else:
+            weights, idle = network.join(factors).weights, getattr(network.head, "study_parameters", list)()
+        weights = weights.to(base.placement.dtype)
         if shift:
             weights = weights.index_select((torch.arange(batch.num_contexts) + shift) % batch.num_contexts)
         rows = batch.context_index.bincount(minlength=batch.num_contexts).tolist()
@@ -135,6 +145,8 @@ class D2LTrainingModule(nn.Module):
         if objective.distill and batch.teacher_prompts:  # evaluations have none
             kl = distillation_loss(logits, self._teacher_logits(batch), objective.top_k)
             loss, losses["kl"] = loss + objective.distill * kl, kl.detach()
+        # Several processes wait for a gradient of every parameter, whatever their own step is made of.
+        loss = loss + 0 * sum(parameter.sum() for parameter in idle if parameter.requires_grad)
         return {"loss": loss, **losses}
 
     @torch.no_grad()
@@ -165,6 +177,11 @@ def train_d2l(
         calibrate(hypernetwork, built, base, [data.document(index).text for index in range(96)])
         if config.initial:
             hypernetwork.grow_from(HyperNetwork.read(Path(config.initial)))
+    if config.data.studied:
+        if not built.hypernetwork.head.needs_states:
+            raise InputError("data.studied: only a memory can be studied", "set model.head to {kind: memory}")
+        for parameter in hypernetwork.head.study_parameters():
+            parameter.requires_grad_()
     hypernetwork.to(base.device).train()
     module = D2LTrainingModule(built, hypernetwork, base, config.objective)
     synthetic = config.data.replace(docqa=None)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from shared.base.targets import Target, TargetGrid
-from shared.hypernetwork.head import ChunkFactors, LayerRows
+from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.solver import MemoryStatistics, SolvedMemory, solve_rows, solve_statistics
 from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
 from shared.threads import each_on_one_thread
@@ -55,10 +55,7 @@ class RowCollector:
 
     def scale(self, weights: dict[str, Tensor]) -> None:
         """Give all rows so far another weight in the fit: key and value times a factor of each layer, by its name."""
-        self.held = [
-            ChunkFactors({n: LayerRows(r.keys * weights[n], r.values * weights[n]) for n, r in part.items()})
-            for part in self.held
-        ]
+        self.held = [part.weighted(weights) for part in self.held]
         for name, statistics in (self.statistics or {}).items():
             statistics.scale(weights[name].item() ** 2)
 

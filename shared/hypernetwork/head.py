@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from shared.base.targets import Target, TargetGrid
 from shared.hypernetwork.features import ContextFeatures
@@ -98,9 +99,31 @@ class ChunkFactors(Mapping[str, LayerRows]):
         number = (self.batch_size or 0) // num_contexts
         return [self.select(slice(place, None, number)) for place in range(number)]
 
+    def weighted(self, weights: "Mapping[str, Tensor] | float") -> "ChunkFactors":
+        """Another weight in the fit: keys and values times a factor, or one of each layer by its name."""
+
+        def scaled(name: str, rows: LayerRows) -> LayerRows:
+            factor = weights[name] if isinstance(weights, Mapping) else weights
+            return LayerRows(rows.keys * factor, rows.values * factor)
+
+        return ChunkFactors({name: scaled(name, rows) for name, rows in self.items()})
+
     def first(self, num_rows: int) -> "ChunkFactors":
         """The first rows."""
         return self.map(lambda rows: LayerRows(rows.keys[..., :num_rows, :], rows.values[..., :num_rows]))
+
+    @staticmethod
+    def stack(parts: Sequence["ChunkFactors"]) -> "ChunkFactors":
+        """A batch of parts without a batch dimension; those with fewer rows get rows of zeros behind theirs."""
+        longest = max(part.num_rows for part in parts)
+
+        def padded(name: str) -> LayerRows:
+            missing = [longest - part.num_rows for part in parts]
+            keys = [F.pad(part[name].keys, (0, 0, 0, rows)) for part, rows in zip(parts, missing, strict=True)]
+            values = [F.pad(part[name].values, (0, rows)) for part, rows in zip(parts, missing, strict=True)]
+            return LayerRows(torch.stack(keys), torch.stack(values))
+
+        return ChunkFactors({name: padded(name) for name in parts[0]})
 
     @staticmethod
     def concat(parts: Sequence["ChunkFactors"]) -> "ChunkFactors":

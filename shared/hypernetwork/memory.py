@@ -130,15 +130,19 @@ class MemoryHead(nn.Module):
             mix[: config.recall_layers] = 1
             self.mix = nn.Parameter(mix)
         self.log_ridge = nn.Parameter(torch.full((num_layers, len(sizes)), config.initial_ridge).log())
-        # Frozen: training solves no study rows, and several processes must not wait for gradients that never come.
-        study = {"study_weight": 1.0, "study_gain": config.initial_study_gain, "null_weight": 1.0, "token_weight": 1.0}
-        for name, start in study.items():
+        # Frozen, unless a run solves study rows: several processes must not wait for gradients that never come.
+        for name in ("study_weight", "study_gain", "null_weight", "token_weight"):
+            start = config.initial_study_gain if name == "study_gain" else 1.0
             initial = torch.full((num_layers, len(sizes)), start).log()
             self.register_parameter(f"log_{name}", nn.Parameter(initial, requires_grad=False))
 
     def gain_parameters(self) -> list[nn.Parameter]:
         mix = [self.mix] if self.config.horizon > 1 else []
-        return [self.log_gain, self.log_ridge, *mix]
+        return [self.log_gain, self.log_ridge, *mix, *self.study_parameters()]
+
+    def study_parameters(self) -> list[nn.Parameter]:
+        """What studied documents alone depend on."""
+        return [self.log_study_weight, self.log_study_gain, self.log_null_weight, self.log_token_weight]
 
     @torch.no_grad()
     def calibrate(self, module: str, keys: Sequence[Tensor], value_scale: Tensor) -> None:
@@ -205,13 +209,10 @@ class MemoryHead(nn.Module):
         return ChunkFactors.from_stacks(result, self.grid, self.scaling)
 
     def study_rows(self, source: MemorySource) -> ChunkFactors:
-        """Rows from questions as they are asked: the states that predict an answer's tokens bring back those tokens.
+        """Rows, unbatched, from questions as they are asked: states that predict an answer's tokens bring these back.
 
         Args:
             source: keys and next tokens of prompts with their answers; ``mask`` marks the states that predict them.
-
-        Returns:
-            Rows without a batch dimension.
         """
         keep = source.mask.flatten()
         following = source.values[:, None, None]
@@ -221,7 +222,7 @@ class MemoryHead(nn.Module):
         following = following.expand(batch, layers, modules, *following.shape[-2:])
         chosen = following.permute(1, 2, 0, 3, 4).flatten(2, 3)[None, :, :, keep]
         weight = self.log_study_weight.exp()[..., None]
-        gain = self.log_gain.exp() * self.value_scale[..., None] * self.log_study_gain.exp()[..., None]
+        gain = (self.log_gain + self.log_study_gain[..., None]).exp() * self.value_scale[..., None]
         values = self._values(chosen, (gain * weight).expand(1, *chosen.shape[1:4]))
         result = {}
         for position, module in enumerate(self.grid.modules):
@@ -231,11 +232,7 @@ class MemoryHead(nn.Module):
         return ChunkFactors.from_stacks(result, self.grid, self.scaling).select(0)
 
     def null_rows(self, source: MemorySource) -> ChunkFactors:
-        """Rows at which nothing is to be written: half-whitened keys, values of zero.
-
-        Args:
-            source: keys of unrelated questions; ``mask`` marks those that count, ``values`` are not read.
-        """
+        """Rows, unbatched, at which nothing is to be written: values of zero; ``mask`` marks the keys that count."""
         keep = source.mask.flatten()
         result = {}
         for position, module in enumerate(self.grid.modules):

@@ -214,6 +214,11 @@ class HyperNetwork(nn.Module):
         """See ``Head.gain_parameters``."""
         return self.head.gain_parameters()
 
+    def reading_parameters(self) -> list[nn.Parameter]:
+        """Those of the layers that have the bias LoRA only, which studied documents leave out."""
+        targets = self.config.bias_targets
+        return [factors[_key(t)] for t in targets for factors in (self.bias_A, self.bias_B)]
+
     @torch.no_grad()
     def grow_from(self, other: "HyperNetwork") -> None:
         """Start from another hypernetwork of a different shape: all that fits is taken, the rest stays as it is.

@@ -189,8 +189,13 @@ def test_gains_learn_at_a_rate_of_their_own():
     expected = {"head.log_gain", "head.log_ridge", "head.mix"}
     frozen = {name for name, p in network.named_parameters() if not p.requires_grad}
     assert frozen == {f"head.log_{name}" for name in ("study_weight", "study_gain", "null_weight", "token_weight")}
-    assert {named[id(p)] for p in network.gain_parameters()} == expected
+    assert {named[id(p)] for p in network.gain_parameters()} == expected | frozen
     groups = _parameter_groups(network, TrainingConfig(lr=0.1, gain_lr_factor=3.0))
     gains = next(group for group in groups if group["lr"] == pytest.approx(0.3))
     assert {named[id(p)] for p in gains["params"]} == expected
     assert gains["weight_decay"] == 0
+    for parameter in network.head.study_parameters():  # as a run does that solves study rows
+        parameter.requires_grad_()
+    groups = _parameter_groups(network, TrainingConfig(lr=0.1, gain_lr_factor=3.0))
+    gains = next(group for group in groups if group["lr"] == pytest.approx(0.3))
+    assert {named[id(p)] for p in gains["params"]} == expected | frozen
