@@ -1,20 +1,20 @@
 """DOCX -> the text that Word shows, in its order: body, tables, boxes, lists' numbers, notes, headers and footers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from d2l.reading.drawings import chart_text, diagram_text
 from d2l.reading.html import join_cells, superscript
 from d2l.reading.kinds import kind_of
+from d2l.reading.maths import omml
 from d2l.reading.package import Package, Relation, attribute, child, is_on, tag
 from d2l.reading.report import Reading
 from d2l.reading.wordlists import Lists
 
+_MATHS = "/math}"  # namespace of formulas, transitional or strict
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
 # Deleted by a tracked change, moved away, a field's program, reading aids, settings.
 _SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr", "rt"}
-# Without their lines a fraction's numbers would run together.
-_MATHS = {"f": "{num}/{den}", "sSup": "{e}^{sup}", "sSub": "{e}_{sub}", "rad": "√({e})"}
 
 
 def docx_text(data: bytes, reading: Reading, extract: Callable[..., tuple[str, Reading]]) -> str:
@@ -131,7 +131,7 @@ class _Document:
         text, _ = self.extract(data, name=part, mime_type=kind_of(part, data) or "", depth=1)
         return text
 
-    def _inline(self, parent: Element) -> str:
+    def _inline(self, parent: Iterable[Element]) -> str:
         out = []
         for element in parent:
             kind = tag(element)
@@ -148,11 +148,9 @@ class _Document:
                 out.append(f"\n{diagram_text(self.package.xml(self.relations[attribute(element, 'dm')].target))}\n")
             elif kind == "t":
                 out.append(element.text or "")
-            elif kind in _MATHS:
-                parts = {tag(part): self._inline(part) for part in element}
-                out.append(_MATHS[kind].format(**{"num": "", "den": "", "e": "", "sup": "", "sub": "", **parts}))
             elif kind not in _SKIPPED:
-                out.append(self._inline(element))
+                formula = omml(element, self._inline) if _MATHS in element.tag else None
+                out.append(self._inline(element) if formula is None else formula)
         return "".join(out)
 
     def _run(self, run: Element) -> str:

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from contextlib import suppress
 
+from d2l.reading.declared import declared, python_name
 from d2l.reading.report import Reading
 from shared.errors import InputError
 
@@ -16,24 +17,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Meta elements, XML declarations, e-mail headers, editors' cookies, LaTeX.
-_DECLARATION = re.compile(
-    rb"""(?:charset|encoding|coding)\s*[=:]\s*["']?([\w.:-]+)|@charset\s+"([\w.:-]+)|\[(\w+)\]\{inputenc\}""",
-    re.IGNORECASE,
-)
-# What labels mean on the web, where they differ from Python's names (https://encoding.spec.whatwg.org).
-_WEB = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "euc_kr": "cp949",
-    "shift_jis": "cp932",
-}
-_LATEX = {"latin1": "cp1252", "ansinew": "cp1252", "latin9": "iso8859-15", "applemac": "mac_roman"}
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours of terminals
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -45,12 +28,21 @@ _LATIN = "cp1252 cp1250 cp1254 cp1257 cp1258 mac_roman cp850 cp437".split()
 _OTHER = "cp1251 cp1253 cp1255 cp1256 koi8_r koi8_u cp866 cp932 gb18030 big5 cp949 euc_jp cp874".split()
 
 
-def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None, declared: str | None = None) -> str:
+def decode(
+    data: bytes,
+    name: str,
+    reading: Reading,
+    encoding: str | None = None,
+    *,
+    label_outside: str | None = None,
+    markup: bool = False,
+) -> str:
     """The text of a file; how it was decoded goes into ``reading``.
 
     Args:
         encoding: the user's word; only a byte order mark is above it.
-        declared: the codec that is declared outside of the file.
+        label_outside: the codec that is declared outside of the file.
+        markup: the file is HTML.
 
     Raises:
         InputError: not text in the encoding that is given, declared or else UTF-8, with the place of the first wrong
@@ -64,30 +56,21 @@ def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None
         if chosen is None:
             raise InputError(f"unknown encoding {encoding!r}", "for example --encoding windows-1251")
         return _checked(_strict(data, name, chosen), name, reading, chosen, "--encoding")
-    declared = declared or _declared(data[:2048])
+    said, firm = (label_outside, True) if label_outside else declared(data, markup=markup)
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = None
-    if declared and declared != "utf-8" and (text is None or text.isascii() or _is_doubtful(data, declared)):
+    if said and said != "utf-8" and (text is None or text.isascii() or firm and _is_doubtful(data, said)):
         with suppress(UnicodeDecodeError):
-            decoded = _decode(data, declared)
+            decoded = _decode(data, said)
             if decoded != text and not _stray_control(decoded):
-                return _checked(decoded, name, reading, declared, "declaration")
+                return _checked(decoded, name, reading, said, "declaration")
     if text is None or _stray_control(text):
         unmarked = _unmarked(data)
         if unmarked is not None:
             return _checked(data.decode(unmarked), name, reading, unmarked, "assumption")
     return _checked(_strict(data, name, "utf-8") if text is None else text, name, reading, "utf-8", "UTF-8")
-
-
-def python_name(name: str) -> str | None:
-    """The codec for an encoding's label, None if there is none. Labels mean what they mean on the web."""
-    with suppress(LookupError, ValueError):  # ValueError: a NUL in the label
-        codec = codecs.lookup(name)
-        if codec._is_text_encoding:
-            return _WEB.get(codec.name, codec.name)
-    return None
 
 
 def label(codec: str) -> str:
@@ -104,22 +87,12 @@ def is_text(data: bytes) -> bool:
     return True
 
 
-def _declared(head: bytes) -> str | None:
-    for match in _DECLARATION.finditer(head):
-        name = next(filter(None, match.groups())).decode("ascii", "replace")
-        found = _LATEX.get(name) or python_name(name)
-        # A declaration that could be read is not in UTF-16.
-        if found:
-            return "utf-8" if found.startswith(("utf-16", "utf-32")) else found
-    return None
-
-
-def _is_doubtful(data: bytes, declared: str) -> bool:
+def _is_doubtful(data: bytes, codec: str) -> bool:
     """Whether valid UTF-8 may be by chance what is declared: a few letters of an encoding of several bytes each.
 
     Otherwise the label was left behind in a file that became UTF-8.
     """
-    is_single = declared.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
+    is_single = codec.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
     return not is_single and len(_HIGH.findall(data)) < 8
 
 

@@ -37,7 +37,7 @@ def extract(
     if mime_type in kinds.HTML_TYPES:
         from d2l.reading.html import html_text
 
-        return html_text(decode(data, name, reading, encoding), reading), reading
+        return html_text(decode(data, name, reading, encoding, markup=True), reading), reading
     if mime_type == kinds.DOCX:
         from d2l.reading.docx import docx_text
 

@@ -1,45 +1,66 @@
 """HTML -> the text that a browser shows, in document order, by a WHATWG parser."""
 
+import html
 import re
+from collections import Counter
 from typing import Any
 
+from d2l.reading.maths import mathml
 from d2l.reading.numerals import numeral
 from d2l.reading.report import Reading
 
 _SKIPPED = frozenset(
-    "script style template noscript head title meta link datalist audio video canvas iframe object desc metadata "
-    "annotation annotation-xml".split()
+    "script style template noscript head title meta link datalist audio video canvas iframe frame object embed desc "
+    "metadata math rp".split()
 )
+# What is shown and is no text, and what the report calls it.
+_NOT_TEXT = {
+    "img": "picture",
+    "audio": "sound",
+    "video": "video",
+    "iframe": "frame",
+    "frame": "frame",
+    "object": "object",
+    "embed": "object",
+}
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 blockquote pre table figure hr section article ul ol dl".split())
 _BLOCKS = _PARAGRAPHS | frozenset(
     "address aside body caption center dd details dialog dir div dt fieldset figcaption footer form frameset header "
     "hgroup html legend li main menu nav option optgroup search select summary tbody textarea tfoot thead tr xmp "
-    "listing".split()
+    "listing text".split()  # text: of SVG
 )
+_APART = frozenset("button meter progress".split())  # boxes, without blanks between them
 _KEEPS_BLANKS = frozenset("pre textarea listing xmp".split())
 _HIDDEN_STYLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))", re.I)
-_SHOWN_INPUTS = frozenset("text search email tel url number date time button submit reset".split())
+_SHOWN_INPUTS = frozenset(
+    "text search email tel url number date time datetime-local month week button submit reset".split()
+)
+_HELD_FRAMES = 5  # pages in pages that are read
 # In XHTML any element may be closed where it opens; an HTML parser would take the whole page for a script's source.
 _EMPTY = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\b)([\w:-]+)"
     r"((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"<]*\"|'[^'<]*'))*)\s*/>",
     re.IGNORECASE,
 )
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
-def html_text(markup: str, reading: Reading) -> str:
+def html_text(markup: str, reading: Reading, depth: int = 0) -> str:
     """The visible text of a page: blocks on their own lines, paragraphs apart, cells of a row between `` | ``.
 
-    Pictures are counted in ``reading``.
+    Pictures and other things that are shown and are no text are counted in ``reading``.
+
+    Args:
+        depth: in how many pages this one stands.
     """
     from selectolax.lexbor import LexborHTMLParser
 
     if "<?xml" in markup[:200]:
-        markup = _EMPTY.sub(r"<\1\2></\1>", markup)
+        markup = _CDATA.sub(lambda section: html.escape(section[1]), _EMPTY.sub(r"<\1\2></\1>", markup))
     root = LexborHTMLParser(markup).root
-    writer = _Writer()
+    writer = _Writer(reading, depth)
     # Without recursion: pages may be nested a million deep.
     node, entered = root, True
     while True:
@@ -54,7 +75,8 @@ def html_text(markup: str, reading: Reading) -> str:
             break
         following = node.next
         node, entered = (following, True) if following is not None else (node.parent, False)
-    reading.leave_out("picture", "pictures are not read", count=writer.pictures)
+    for what, count in writer.left_out.items():
+        reading.leave_out(what, f"{what}s are not read", count=count)
     return writer.frame.text()
 
 
@@ -120,13 +142,14 @@ def join_cells(cells: list[str]) -> str:
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading, depth: int) -> None:
+        self.reading, self.depth = reading, depth
         self.frame = _Frame()
         self.outer: list[_Frame] = []
         self.lists: list[tuple[int, int, str] | None] = []
         self.kept = 0  # depth in elements that keep their blanks
         self.raised = 0
-        self.pictures = 0
+        self.left_out: Counter[str] = Counter()
 
     def enter(self, node: Any) -> bool:
         """Whether the node's content is shown."""
@@ -138,10 +161,13 @@ class _Writer:
             else:
                 self.frame.flow(superscript(text) if self.raised else text)
             return False
-        if tag.startswith("-") or tag in _SKIPPED:
+        if tag.startswith("-"):
             return tag == "-document"
         attributes = node.attributes
-        if "hidden" in attributes or _HIDDEN_STYLE.search(attributes.get("style") or ""):
+        if _is_hidden(tag, attributes):
+            return False
+        if tag in _SKIPPED:
+            self._skipped(node, attributes)
             return False
         if tag in _BLOCKS:
             nested = tag in ("ul", "ol") and self.lists
@@ -149,16 +175,37 @@ class _Writer:
         self._element(tag, attributes)
         return True
 
+    def _skipped(self, node: Any, attributes: dict[str, str | None]) -> None:
+        """What stands for an element whose content is not shown as it is."""
+        page = attributes.get("srcdoc") if node.tag == "iframe" else None
+        if node.tag == "math":
+            self.frame.flow(mathml(node) + " " * (attributes.get("display") == "block"))
+        elif page and self.depth < _HELD_FRAMES:
+            self.frame.block(1)
+            self.frame.put(html_text(page, self.reading, self.depth + 1))
+            self.frame.block(1)
+        elif node.tag in _NOT_TEXT:
+            self.left_out[_NOT_TEXT[node.tag]] += 1
+
     def _element(self, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "br":
             self.frame.parts.append("\n")
             self.frame.blank = False
-        elif tag == "img":
-            self.pictures += 1
+        elif tag == "img" or tag == "input" and attributes.get("type") == "image":
+            self.left_out["picture"] += 1
+        elif tag == "rt":
+            self.frame.put("(")
+        elif tag == "tspan":  # a line of its own where it says where it stands
+            self.frame.blank |= not attributes.keys().isdisjoint(("x", "y", "dy"))
+        elif tag in _APART:
+            self.frame.blank = True
+        elif tag in ("optgroup", "option") and attributes.get("label"):
+            self.frame.put(attributes["label"] or "")
+            self.frame.block(1)
         elif tag == "q":
             self.frame.put("“")
         elif tag == "input" and (attributes.get("type") or "text").lower() in _SHOWN_INPUTS:
-            self.frame.flow(f" {attributes.get('value') or ''} ")
+            self.frame.flow(f" {attributes.get('value') or attributes.get('placeholder') or ''} ")
         elif tag in ("ul", "ol"):
             step = -1 if "reversed" in attributes else 1
             start = _integer(attributes.get("start"), 1)
@@ -181,6 +228,11 @@ class _Writer:
         if tag == "q":
             self.frame.blank = False
             self.frame.put("”")
+        elif tag == "rt":
+            self.frame.blank = False
+            self.frame.put(")")
+        elif tag in _APART:
+            self.frame.blank = True
         elif tag in ("ul", "ol"):
             self.lists.pop()
         elif tag == "li":
@@ -194,6 +246,13 @@ class _Writer:
             self.frame.is_layout = True  # of the cell that it stands in
         if tag in _BLOCKS:
             self.frame.block(2 if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and self.lists) else 1)
+
+
+def _is_hidden(tag: str, attributes: dict[str, str | None]) -> bool:
+    """Whether browsers hide an element by their own rules or by its own style."""
+    if "hidden" in attributes or "popover" in attributes or tag == "dialog" and "open" not in attributes:
+        return True
+    return _HIDDEN_STYLE.search(attributes.get("style") or "") is not None
 
 
 def _integer(text: str | None, otherwise: int) -> int:

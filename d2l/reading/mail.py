@@ -15,7 +15,8 @@ from email.errors import (
 from email.message import EmailMessage
 
 from d2l.reading import kinds
-from d2l.reading.encodings import decode, python_name
+from d2l.reading.declared import python_name
+from d2l.reading.encodings import decode
 from d2l.reading.html import html_text
 from d2l.reading.report import Reading
 from shared.errors import InputError
@@ -110,8 +111,9 @@ class _Message:
         if any(isinstance(defect, _DAMAGE) for defect in part.defects):
             raise ValueError(str(part.defects))
         declared = python_name(part.get_content_charset() or "")
-        text = decode(data, self.name, Reading(), self.encoding, declared)
-        if kind == "text/html":
+        is_html = kind == "text/html"
+        text = decode(data, self.name, Reading(), self.encoding, label_outside=declared, markup=is_html)
+        if is_html:
             return html_text(text, self.reading)
         if part.get_param("format") == "flowed":
             text = re.sub(r"(?<!^--) \r?\n(?=\S)", " ", text, flags=re.MULTILINE)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
 from d2l.reading.cellformat import BUILT_IN, shown_number, shown_text
@@ -158,4 +159,17 @@ def _shown(cell: Element, workbook: _Workbook) -> str | None:
         return "TRUE" if value.text.strip() in ("1", "true") else "FALSE"
     if kind == "n":
         return shown_number(float(value.text), code, since_1904=workbook.since_1904)
+    if kind == "d":
+        return _day(value.text, code, workbook)
     return shown_text(value.text, code) if kind == "str" else value.text
+
+
+def _day(text: str, code: str, workbook: _Workbook) -> str:
+    """A date that is stored as ISO 8601 has it."""
+    try:
+        day = datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return text
+    start = datetime(1904, 1, 1) if workbook.since_1904 else datetime(1899, 12, 30)
+    is_general = code.lower() in ("", "general")
+    return text if is_general else shown_number((day - start) / timedelta(1), code, since_1904=workbook.since_1904)
