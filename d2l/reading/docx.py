@@ -7,14 +7,16 @@ from d2l.reading.drawings import chart_text, diagram_text
 from d2l.reading.html import join_cells, superscript
 from d2l.reading.kinds import kind_of
 from d2l.reading.maths import omml
+from d2l.reading.numerals import numeral
 from d2l.reading.package import Package, Relation, attribute, child, is_on, tag
 from d2l.reading.report import Reading
+from d2l.reading.symbols import symbol, translated
 from d2l.reading.wordlists import Lists
 
 _MATHS = "/math}"  # namespace of formulas, transitional or strict
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
-# Deleted by a tracked change, moved away, a field's program, reading aids, settings.
-_SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr", "rt"}
+# Deleted by a tracked change, moved away, a field's program, settings.
+_SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr"}
 
 
 def docx_text(data: bytes, reading: Reading, extract: Callable[..., tuple[str, Reading]]) -> str:
@@ -74,7 +76,7 @@ class _Document:
             self.styles = {attribute(s, "styleId"): s for root in styles for s in root if tag(s) == "style"}
             numbering = package.related(part, "numbering")
             self.lists = Lists([package.xml(name) for name in numbering], self.styles)
-            self.notes: dict[tuple[str, str], int] = {}
+            self.notes: dict[tuple[str, str], str] = {}
         else:
             self.styles, self.lists, self.notes = whole.styles, whole.lists, whole.notes
 
@@ -90,11 +92,14 @@ class _Document:
 
     def _blocks(self, parent: Element) -> Iterator[tuple[str, str, bool]]:
         """Kind, text and whether it is an item of a list."""
+        carried = ""  # of paragraphs whose end a tracked change deleted
         for element in parent:
             kind = tag(element)
-            if kind == "p":
+            if kind == "p" and child(element, "pPr", "rPr", "del") is not None:
+                carried += self._paragraph(element, strip=False)
+            elif kind == "p":
                 number = self.lists.number(child(element, "pPr"))
-                text = self._paragraph(element)
+                text, carried = carried + self._paragraph(element, strip=not carried), ""
                 yield kind, f"{number} {text}" if number and text else text, number is not None
             elif kind == "tbl":
                 yield kind, self._table(element), False
@@ -102,12 +107,14 @@ class _Document:
                 yield kind, self._chunk(attribute(element, "id")), False
             elif kind not in _SKIPPED:
                 yield from self._blocks(element)
+        if carried:
+            yield "p", carried.strip(" "), False
 
-    def _paragraph(self, element: Element) -> str:
+    def _paragraph(self, element: Element, *, strip: bool = True) -> str:
         outer, self.style = self.style, attribute(child(child(element, "pPr"), "pStyle"), "val")
-        text = self._inline(element).strip(" ")
+        text = self._inline(element)
         self.style = outer
-        return text
+        return text.strip(" ") if strip else text
 
     def _table(self, table: Element) -> str:
         rows = []
@@ -140,6 +147,11 @@ class _Document:
             elif kind == "AlternateContent":  # the same thing twice: for new programs and for old ones
                 choice = child(element, "Choice")
                 out.append(self._inline(choice if choice is not None else _required(child(element, "Fallback"))))
+            elif kind == "ruby":  # its reading is above it
+                base, aid = self._inline(_below(element, "rubyBase")), self._inline(_below(element, "rt"))
+                out.append(f"{base}({aid})" if aid else base)
+            elif kind == "textpath":  # of old WordArt: watermarks
+                out.append(f"\n{attribute(element, 'string')}\n")
             elif kind == "txbxContent":
                 out.append(f"\n{self.blocks(element)}\n")
             elif kind == "chart" and attribute(element, "id") in self.relations:
@@ -163,7 +175,7 @@ class _Document:
         for element in run:
             kind = tag(element)
             if kind == "t":
-                out.append(element.text or "")
+                out.append(self._letters(run, element.text or ""))
             elif kind in _CHARACTERS:
                 out.append(_CHARACTERS[kind])
             elif kind == "sym":
@@ -171,7 +183,8 @@ class _Document:
             elif kind in ("footnoteReference", "endnoteReference"):
                 kind = kind.removesuffix("Reference") + "s"
                 number = 1 + sum(other == kind for other, _ in self.notes)
-                out.append(f"[{self.notes.setdefault((kind, attribute(element, 'id')), number)}]")
+                mark = numeral(number, "i" if kind == "endnotes" else "1")  # as Word numbers them
+                out.append(f"[{self.notes.setdefault((kind, attribute(element, 'id')), mark)}]")
             elif kind not in _SKIPPED:
                 out.append(self._inline([element]))
         text = "".join(out)
@@ -197,11 +210,16 @@ class _Document:
         return None
 
     def _symbol(self, element: Element) -> str:
-        code = int(attribute(element, "char", "0"), 16)
-        if 0xE000 <= code < 0xF900:  # a picture of the font's own
-            self.reading.leave_out("symbol", "of a symbol font", count=1)
-            return ""
-        return chr(code)
+        text = symbol(attribute(element, "font"), int(attribute(element, "char", "0"), 16))
+        self.reading.leave_out("symbol", "of a symbol font", count=int(text is None))
+        return text or ""
+
+    def _letters(self, run: Element, text: str) -> str:
+        """A run's text, whose font may have other signs in the letters' places."""
+        fonts = child(run, "rPr", "rFonts")
+        text, unknown = translated(text, attribute(fonts, "ascii") or attribute(fonts, "hAnsi"))
+        self.reading.leave_out("symbol", "of a symbol font", count=unknown)
+        return text
 
     def note_texts(self, kind: str, root: Element) -> str:
         """Notes with the number that the text refers to them by."""
