@@ -1,11 +1,16 @@
 """Text in drawings and charts of Office documents."""
 
+import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from xml.etree.ElementTree import Element
 
+from d2l.reading.html import superscript
+from d2l.reading.maths import omml_text
 from d2l.reading.numerals import numeral
-from d2l.reading.package import Package, attribute, child, tag
+from d2l.reading.package import Package, attribute, child, children, tag
 from d2l.reading.report import Reading
+from d2l.reading.symbols import translated
 
 _LIST_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
 
@@ -27,7 +32,8 @@ def drawing_text(package: Package, part: str, reading: Reading) -> str:
 def diagram_text(root: Element) -> str:
     """The points of a SmartArt diagram, one a line."""
     points = [point for point in root.iter() if tag(point) == "pt"]
-    return "\n".join(filter(None, ("".join(t.text or "" for t in p.iter() if tag(t) == "t") for p in points)))
+    texts = ("\n".join(paragraph(p) for p in point.iter() if tag(p) == "p") for point in points)
+    return "\n".join(filter(None, texts))
 
 
 def paragraphs(body: Element) -> str:
@@ -57,17 +63,29 @@ def paragraph(element: Element) -> str:
     text = []
     for part in element:
         if tag(part) in ("r", "fld"):
-            text += [t.text or "" for t in part if tag(t) == "t"]
+            text.append(_run(part))
         elif tag(part) == "br":
             text.append("\n")
-        elif tag(part) not in ("pPr", "endParaRPr"):  # formulas
-            text += [t.text or "" for t in part.iter() if tag(t) == "t"]
+        elif tag(part) not in ("pPr", "endParaRPr"):
+            text.append(omml_text([part]))
     return "".join(text)
+
+
+def _run(run: Element) -> str:
+    properties = child(run, "rPr")
+    font = child(properties, "sym") if child(properties, "sym") is not None else child(properties, "latin")
+    text, _ = translated("".join(t.text or "" for t in run if tag(t) == "t"), attribute(font, "typeface"))
+    raised = attribute(properties, "baseline", "0").rstrip("%")
+    return superscript(text) if re.fullmatch(r"[0-9.]*[1-9][0-9.]*", raised) else text
 
 
 def chart_text(root: Element) -> str:
     """Titles of a chart, and its series as a table: a row for each category."""
     lines = [paragraph(p) for p in _without_series(root) if tag(p) == "p"]
+    for data in children(root, "chartData"):  # charts of kinds that came with Office 2016
+        levels = [level for dimension in data for level in dimension if tag(level) == "lvl"]
+        cells = [[point.text or "" for point in level if tag(point) == "pt"] for level in levels]
+        lines += [" | ".join(row) for row in zip_longest(*cells, fillvalue="")]
     names: list[str] = []
     table: dict[str, list[str]] = {}
     for number, series in enumerate(e for e in root.iter() if tag(e) == "ser"):

@@ -1,7 +1,7 @@
 """Formulas of HTML (MathML) and Word (OMML) on one line: (a+b)/2, x^2, √(y)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -56,7 +56,7 @@ def mathml(node: Any, depth: int = 0) -> str:
     return "".join(texts)
 
 
-def omml(element: Element, inline: Callable[[list[Element]], str]) -> str | None:
+def omml(element: Element, inline: Callable[[Iterable[Element]], str]) -> str | None:
     """A formula element of Word's, None for one that is nothing but what is in it.
 
     Args:
@@ -96,6 +96,17 @@ def omml(element: Element, inline: Callable[[list[Element]], str]) -> str | None
     if kind == "m":
         return "; ".join(", ".join(parts(row)) for row in element if tag(row) == "mr")
     return "; ".join(parts(element)) if kind == "eqArr" else None
+
+
+def omml_text(elements: Iterable[Element]) -> str:
+    """Formulas that stand alone, as in a slide's paragraph."""
+    out = []
+    for element in elements:
+        formula = omml(element, omml_text)
+        if formula is None:
+            formula = (element.text or "") if tag(element) == "t" else omml_text(element)
+        out.append(formula)
+    return "".join(out)
 
 
 def root(text: str, degree: str) -> str:

@@ -37,8 +37,9 @@ def xlsx_text(data: bytes, reading: Reading) -> str:
             reading.leave_out("sheet", "hidden", name)
         elif target.kind == "worksheet":
             rows = _rows(package, target.target, workbook, reading, name)
-            comments = package.related(target.target, "comments")
-            reading.leave_out("comment", "comments are not part of the text", count=len(comments))
+            comments = [package.xml(part) for part in package.related(target.target, "comments")]
+            count = sum(len(children(root_, "commentList")) for root_ in comments)
+            reading.leave_out("comment", "comments are not part of the text", count=count)
             drawn = [drawing_text(package, part, reading) for part in package.related(target.target, "drawing")]
             body = "\n\n".join(filter(None, [rows, *drawn]))
             if body:
