@@ -28,7 +28,8 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     if mime_type == "application/rtf":
         if not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
             raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
-        data = re.sub(rb"(?<!\\)\\_", b"-", data)  # the hyphen that does not break, which kreuzberg takes for a _
+        # The hyphen and the blank that do not break, which kreuzberg takes for _ and ~.
+        data = re.sub(rb"(?<!\\)\\~", rb"\\'20", re.sub(rb"(?<!\\)\\_", b"-", data))
     if mime_type == "application/vnd.ms-excel":
         reading.leave_out("number format", "numbers of this format are read as they are stored", count=1)
     if _ENTITY_XML.match(mime_type):
