@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.loading import base_of, load_adapters, load_base, opening, scaled_weights
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def ask(
         raise InputError("--compare goes with neither --with-context nor --questions")
     names, asked = _parse(words, questions)
     check_text([asked, system or ""], "the question")
-    document = _read(context)
-    source = _read(with_context)
+    document = read_one(context) if context else None
+    source = read_one(with_context) if with_context else None
     adapters = load_adapters(names)
     loaded = load_base(
         base_of(adapters[0], base),
@@ -167,14 +168,6 @@ def _parse(words: list[str], questions: Path | None) -> tuple[list[str], list[di
     if not question.strip():
         raise InputError("the question is empty")
     return names, [{"question": question}]
-
-
-def _read(path: Path | None) -> "DocumentText | None":
-    if path is None:
-        return None
-    from d2l.reader import read_document
-
-    return read_document(str(path))
 
 
 def _index(loaded: "BaseModel", document: "DocumentText") -> "PassageIndex":

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.fidelity import fidelity_text, tell_fidelity
 from cli.loading import load_adapter, load_base, load_d2l
 from cli.progress import spinner
@@ -50,10 +51,7 @@ def check(
     asked = read_questions(questions) if questions else []
     text = None
     if context is not None:
-        from d2l.reader import read_document
-
-        with spinner("reading"):
-            document = read_document(str(context))
+        document = read_one(context)
         text = document.text
     loaded = load_adapter(adapter)
     with stages("load"):

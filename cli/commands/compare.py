@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.loading import load_d2l
-from cli.progress import spinner
 from d2l.questions import APPROACHES
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def compare(
     Example: hyperlora compare brief.pdf --questions questions.jsonl
     """
     from d2l.questions import read_questions
-    from d2l.reader import read_document
     from shared.errors import InputError
     from shared.metrics import spread
     from shared.provenance import provenance
@@ -46,8 +45,7 @@ def compare(
         if approach not in APPROACHES:
             raise InputError(f"unknown approach {approach!r}", f"use {', '.join(APPROACHES)}")
     asked = spread(read_questions(questions), limit)
-    with spinner("reading"):
-        document = read_document(file)
+    document = read_one(file)
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.compare import compare as run
     from d2l.evaluation.distill import DistillConfig

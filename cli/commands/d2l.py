@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options, output
-from cli.commands.read import report
+from cli.documents import report_all
 from cli.fidelity import tell_fidelity
 from cli.hypernets import find_or_install
 from cli.loading import load_d2l
@@ -100,7 +100,7 @@ def d2l(
         read = read_documents(
             files, encoding=encoding, ocr=ocr_language if ocr else None, skip_bad=skip_bad, on_progress=move
         )
-    report(read, losses_only=True)
+    report_all(read, losses_only=True)
     if hypernet != UNTRAINED:
         find_or_install(hypernet, "d2l")  # refuse a wrong one before the slow imports
     with stages("import"), spinner("importing"):

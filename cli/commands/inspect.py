@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.loading import load_adapter, load_d2l
 from cli.progress import bar, spinner
 
@@ -112,11 +113,9 @@ def _chunks(
     device: str,
     dtype: str,
 ) -> "list[ChunkRecall]":
-    from d2l.reader import read_document
     from shared.errors import InputError
 
-    with spinner("reading"):
-        document = read_document(str(path))
+    document = read_one(path)
     model = load_d2l(hypernet, base or adapter.base_model, device, dtype)
     from d2l.remembered import recall_by_chunk
     from d2l.study.document import document_pairs, title_of

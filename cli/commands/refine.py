@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.fidelity import fidelity_text, tell_fidelity
 from cli.loading import load_adapter, load_d2l
-from cli.progress import bar, spinner
+from cli.progress import bar
 
 
 def refine(
@@ -54,10 +55,7 @@ def refine(
     check_output(target, force=force, what="adapter")
     document = None
     if context is not None:
-        from d2l.reader import read_document
-
-        with spinner("reading"):
-            document = read_document(str(context))
+        document = read_one(context)
     with stages("load"):
         model = load_d2l(hypernet, base or loaded.base_model, device, dtype)
     from d2l.refine import refine_adapter

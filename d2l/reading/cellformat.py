@@ -220,7 +220,7 @@ def _fraction(value: float, section: list[Token]) -> str:
 
 
 def _convergent(value: Fraction, most: int) -> Fraction:
-    """The last convergent of a continued fraction with a denominator up to ``most``: 1/7 of pi, where 14/99 is nearer."""
+    """The last convergent of a continued fraction with a denominator up to ``most``, as Excel takes it."""
     before, last, rest = (0, 1), (1, 0), value
     while True:
         whole = rest.numerator // rest.denominator

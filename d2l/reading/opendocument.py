@@ -55,7 +55,9 @@ class _Document:
         self.reading = reading
         self.notes: list[str] = []
         own = children(root, "automatic-styles")
-        others = [s for kind in ("styles", "automatic-styles") for s in children(common, kind)] if common is not None else []
+        others = (
+            [s for kind in ("styles", "automatic-styles") for s in children(common, kind)] if common is not None else []
+        )
         self.styles = {(attribute(s, "family"), attribute(s, "name")): s for s in (*others, *own)}
         sheets = child(root, "body", "spreadsheet")
         self.sheets = [] if sheets is None else [e for e in sheets if tag(e) == "table"]

@@ -71,7 +71,7 @@ def _inherited(entry: dict[str, Any], key: str, objects: dict[int, Any], depth: 
 
 
 def _full_name(entry: dict[str, Any], objects: dict[int, Any]) -> str:
-    """The field's name behind those of the groups that it is in; the words that a reader shows for it, if it has any."""
+    """The field's name behind those of the groups that it is in; or the words that are shown for it."""
     if isinstance(entry.get("TU"), str):
         return entry["TU"]
     names: list[str] = []
@@ -103,7 +103,9 @@ class _Parser:
                 digits = re.sub(rb"[^0-9A-Fa-f]", b"", match[0]).decode()
                 return _text(bytes.fromhex(digits + "0" * (len(digits) % 2)))
             if kind == "name":
-                return _Name(re.sub(r"#([0-9A-Fa-f]{2})", lambda m: chr(int(m[1], 16)), match["name"].decode("latin-1")))
+                return _Name(
+                    re.sub(r"#([0-9A-Fa-f]{2})", lambda m: chr(int(m[1], 16)), match["name"].decode("latin-1"))
+                )
             if kind == "reference":
                 return _Reference(match["reference"].split()[0])
             if kind in ("close", "end"):

@@ -12,7 +12,9 @@ _INLINE = re.compile(
 )
 
 
-def plain_text(data: bytes, name: str, reading: Reading, encoding: str | None = None, declared: str | None = None) -> str:
+def plain_text(
+    data: bytes, name: str, reading: Reading, encoding: str | None = None, declared: str | None = None
+) -> str:
     """The text of a file that is text.
 
     Args:

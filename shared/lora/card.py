@@ -40,7 +40,7 @@ A LoRA adapter for [{base}](https://huggingface.co/{base}), {made_by} [hyperlora
 | hypernetwork | {hypernetwork} |
 | made with | {versions} |
 
-{not_read}Made by:
+{read}{not_read}Made by:
 
 ```
 {command}
@@ -159,7 +159,8 @@ def save_adapter(
             "multitask": f"on {source.get('trained_on')}",
             "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
-        not_read=_not_read(source.get("not_read", [])),
+        read=_listed("Of its source, this was read", source.get("read", [])),
+        not_read=_listed("Of its source, this was left out", source.get("not_read", [])),
         warning=_LEAK if kind == "d2l" or any(part.get("kind") == "d2l" for part in source.get("parts", [])) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
@@ -176,7 +177,7 @@ def save_adapter(
     return WrittenAdapter(*made, is_zero(weights))
 
 
-def _not_read(entries: list[str]) -> str:
-    """What of the source is not in the weights. Names come from strangers' files: they are shown as they are."""
+def _listed(title: str, entries: list[str]) -> str:
+    """What of the source is in the weights, or is not. Names come from strangers' files: they are shown as they are."""
     lines = "".join(f"- `{' '.join(entry.replace('`', '').split())}`\n" for entry in entries)
-    return f"Of its source, this was left out:\n\n{lines}\n" if lines else ""
+    return f"{title}:\n\n{lines}\n" if lines else ""

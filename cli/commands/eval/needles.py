@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options, output
+from cli.documents import read_one
 from cli.loading import load_d2l
 from cli.progress import bar
 
@@ -45,9 +46,7 @@ def needles(
     check_plot(plot)
     prose = None
     if haystack is not None:
-        from d2l.reader import read_document
-
-        prose = read_document(str(haystack)).text
+        prose = read_one(haystack).text
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.needles import evaluate_needles
     from d2l.generate import RankBudget
