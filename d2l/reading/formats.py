@@ -74,6 +74,10 @@ def extract(
         from d2l.reading.mail import mailbox_text
 
         return mailbox_text(data, name, reading, extract, encoding), reading
+    if mime_type == kinds.RTF:
+        from d2l.reading.rtf import rtf_text
+
+        return rtf_text(data, reading), reading
     if mime_type == kinds.PDF:
         from d2l.reading.pdf import pdf_text
 

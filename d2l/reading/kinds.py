@@ -21,6 +21,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX = _OFFICE + "wordprocessingml.document"
 PPTX = _OFFICE + "presentationml.presentation"
 XLSX = _OFFICE + "spreadsheetml.sheet"
+RTF = "application/rtf"
 PLAIN = "text/plain"
 _ODF = "application/vnd.oasis.opendocument."
 OPENDOCUMENT = (_ODF + "text", _ODF + "spreadsheet", _ODF + "presentation")
@@ -38,7 +39,7 @@ NAMES = {
     XLSX: "XLSX",
     PLAIN: "text",
     "text/markdown": "Markdown",
-    "application/rtf": "RTF",
+    RTF: "RTF",
     "application/msword": "DOC",
     "application/vnd.ms-excel": "XLS",
     "application/vnd.ms-powerpoint": "PPT",
@@ -70,7 +71,7 @@ _OLE_STREAMS = {
     "PowerPoint Document": "application/vnd.ms-powerpoint",
     "__substg1.0_": "application/vnd.ms-outlook",
 }
-_MARKS = ((b"%PDF-", PDF), (b"{\\rtf", "application/rtf"))
+_MARKS = ((b"%PDF-", PDF), (b"{\\rtf", RTF))
 _HTML_START = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )

@@ -1,11 +1,10 @@
-"""Formats that kreuzberg reads as a whole: RTF, old Office formats, Outlook, XML dialects."""
+"""Formats that kreuzberg reads as a whole: old Office formats, Outlook, XML dialects."""
 
 import html
 import re
 
 from d2l.reading.encodings import decode
 from d2l.reading.html import join_cells
-from d2l.reading.kinds import damaged
 from d2l.reading.report import Reading
 
 _ENTITY_XML = re.compile(r"application/(docbook\+xml|x-fictionbook\+xml|x-jats\+xml)$")
@@ -25,11 +24,6 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     """
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig, extract_bytes_sync
 
-    if mime_type == "application/rtf":
-        if not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
-            raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
-        # The hyphen and the blank that do not break, which kreuzberg takes for _ and ~.
-        data = re.sub(rb"(?<!\\)\\~", rb"\\'20", re.sub(rb"(?<!\\)\\_", b"-", data))
     if mime_type == "application/vnd.ms-excel":
         reading.leave_out("number format", "numbers of this format are read as they are stored", count=1)
     if _ENTITY_XML.match(mime_type):
