@@ -6,6 +6,7 @@ import unicodedata
 from contextlib import suppress
 
 from d2l.reading.declared import declared, python_name
+from d2l.reading.likely import likely_encoding
 from d2l.reading.report import Reading
 from shared.errors import InputError
 
@@ -23,9 +24,6 @@ _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _BLANKS = set(" \n\t\u3000\u3001\u3002")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
-# The more common one first: several can fit a short text.
-_LATIN = "cp1252 cp1250 cp1254 cp1257 cp1258 mac_roman cp850 cp437".split()
-_OTHER = "cp1251 cp1253 cp1255 cp1256 koi8_r koi8_u cp866 cp932 gb18030 big5 cp949 euc_jp cp874".split()
 
 
 def decode(
@@ -121,34 +119,12 @@ def _strict(data: bytes, name: str, encoding: str) -> str:
         raise InputError(message, "give the right encoding, or leave --encoding out for UTF-8")
     valid = len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]+", data[:100_000]))
     stray = data[:100_000].decode(errors="replace").count("\ufffd")
-    if valid > stray:
+    if valid >= stray:
         raise InputError(message, f"the rest is UTF-8: mend that byte ({stray} wrong in the first 100,000)")
-    likely = _likely(data)
+    likely = likely_encoding(data)
     if likely is None:
         raise InputError(message, "give its encoding: --encoding NAME")
-    raise InputError(message, f"it looks like {likely}: try --encoding {likely}")
-
-
-def _likely(data: bytes) -> str | None:
-    """The encoding of a text by its statistics: good enough for a hint, not for reading by it."""
-    from charset_normalizer import from_bytes
-
-    sample = data[:50_000]
-    accents = re.findall(rb"[\x80-\xff]+", sample)
-    alone = sum(len(run) for run in accents if len(run) < 3)
-    known = _LATIN if 2 * alone > sum(map(len, accents)) else _OTHER  # in other scripts, words are full of them
-    if sum(map(len, accents)) < 8:  # too few for statistics
-        known = known[:1]
-    found = from_bytes(sample, cp_isolation=known)
-    best = found.best()
-    if best is None:
-        return None
-    if known is not _LATIN:
-        return label(best.encoding)
-    # Texts of few accents are often the same, or as likely, in several.
-    equal = [m for m in found if (m.chaos, m.coherence) == (best.chaos, best.coherence)]
-    names = {name for match in equal for name in match.could_be_from_charset}
-    return label(next(name for name in (*known, best.encoding) if name in names))
+    raise InputError(message, f"it looks like {label(likely)}: try --encoding {label(likely)}")
 
 
 def _stray_control(text: str) -> re.Match[str] | None:
