@@ -13,7 +13,6 @@ from d2l.reading.report import Reading
 from d2l.reading.symbols import symbol, translated
 from d2l.reading.wordlists import Lists
 
-_MATHS = "/math}"  # namespace of formulas, transitional or strict
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
 # Deleted by a tracked change, moved away, a field's program, settings.
 _SKIPPED = {"del", "moveFrom", "instrText", "delText", "rPr", "pPr", "tblPr", "trPr", "tcPr", "sectPr", "sdtPr"}
@@ -161,7 +160,7 @@ class _Document:
             elif kind == "t":
                 out.append(element.text or "")
             elif kind not in _SKIPPED:
-                formula = omml(element, self._inline) if _MATHS in element.tag else None
+                formula = omml(element, self._inline)
                 out.append(self._inline(element) if formula is None else formula)
         return "".join(out)
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from d2l.reading.package import attribute, child, tag
 
+_OMML = "/math}"  # how its namespace ends, transitional and strict
 _MOST_DEPTH = 200
 _ROOTS = {"": "√", "2": "√", "3": "∛", "4": "∜"}
 _NO_MATHML = frozenset(("annotation", "annotation-xml", "mphantom", "mprescripts", "none"))
@@ -62,6 +63,8 @@ def omml(element: Element, inline: Callable[[Iterable[Element]], str]) -> str | 
     Args:
         inline: the text of elements.
     """
+    if _OMML not in element.tag:
+        return None
     kind, properties = tag(element), child(element, f"{tag(element)}Pr")
 
     def part(name: str) -> str:
