@@ -141,6 +141,7 @@ class DocumentAdapter:
             }
             for name, d in zip(names, self.documents, strict=True)
         ]
+        read = [f"{name}: {d.reading.lines()[0]}" for name, d in zip(names, self.documents, strict=True)]
         not_read = [
             f"{name}: {part}" for name, d in zip(names, self.documents, strict=True) for part in d.reading.left_out
         ]
@@ -155,6 +156,7 @@ class DocumentAdapter:
             hypernetwork=self.model.name,
             source={
                 "files": files,
+                "read": read,
                 "not_read": not_read,
                 "tokens": lora.num_tokens,
                 "chunks": lora.num_chunks,

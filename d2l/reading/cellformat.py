@@ -23,7 +23,7 @@ BUILT_IN = {
 # In the order of trial: text in quotes or behind a backslash, a blank as wide as a letter, a filler, brackets, dates.
 _TOKEN = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<wide>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]|(?P<general>general)'
-    r"|(?P<ampm>am/pm|a/p)|(?P<date>y+|m+|d+|h+|s+|e+(?![+-]))|(?P<exponent>e[+-])|(?P<digit>[0#?])|(?P<mark>.)",
+    r"|(?P<ampm>am/pm|a/p)|(?P<date>y+|m+|d+|h+|s+|g+|e+(?![+-]))|(?P<exponent>e[+-])|(?P<digit>[0#?])|(?P<mark>.)",
     re.IGNORECASE | re.DOTALL,
 )
 _MONTHS, _DAYS = list(calendar.month_name)[1:], list(calendar.day_name)
@@ -42,7 +42,7 @@ Token = tuple[str, str]
 def shown_number(value: float, code: str, *, since_1904: bool = False) -> str:
     """A number under a format code; under one that is not understood, as the format General has it."""
     try:
-        return _shown(value, code, since_1904)
+        return _shown(value, code or "General", since_1904)
     except (ValueError, OverflowError, ArithmeticError, IndexError):
         return general(value)
 
@@ -211,12 +211,26 @@ def _fraction(value: float, section: list[Token]) -> str:
     has_whole = " " in groups.strip()
     whole = int(value) if has_whole else 0
     rest = Fraction(f"{value:.15g}") - whole
-    part = Fraction(round(rest * most), most) if fixed else rest.limit_denominator(most)
+    part = Fraction(round(rest * most), most) if fixed else _convergent(rest, most)
     if part == 1 and has_whole:
         whole, part = whole + 1, Fraction(0)
     scale = most // part.denominator if fixed else 1
     text = f"{part.numerator * scale}/{part.denominator * scale}" if part or not has_whole else ""
     return " ".join(filter(None, [str(whole) if whole or not text else "", text]))
+
+
+def _convergent(value: Fraction, most: int) -> Fraction:
+    """The last convergent of a continued fraction with a denominator up to ``most``, as Excel takes it."""
+    before, last, rest = (0, 1), (1, 0), value
+    while True:
+        whole = rest.numerator // rest.denominator
+        before, last = last, (whole * last[0] + before[0], whole * last[1] + before[1])
+        if last[1] > most:
+            return Fraction(*before)
+        rest -= whole
+        if not rest:
+            return Fraction(*last)
+        rest = 1 / rest
 
 
 def _date(value: float, section: list[Token], since_1904: bool) -> str:
@@ -275,6 +289,8 @@ def _day(days: int, since_1904: bool) -> tuple[int, int, int, int]:
 
 def _day_part(text: str, year: int, month: int, day: int, weekday: int) -> str:
     letter, length = text[0], len(text)
+    if letter == "g":  # an era, which the year is shown without
+        return ""
     if letter in "ye":
         return f"{year % 100:02d}" if letter == "y" and length < 3 else f"{year:04d}"
     if length < 3:

@@ -1,15 +1,16 @@
 """DOCX -> the text that Word shows, in its order: body, tables, boxes, lists' numbers, notes, headers and footers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from d2l.reading.drawings import chart_text, diagram_text
-from d2l.reading.formulas import FORMULAS, formula
 from d2l.reading.html import join_cells, superscript
 from d2l.reading.kinds import kind_of
+from d2l.reading.maths import omml
+from d2l.reading.numerals import numeral
 from d2l.reading.package import Package, Relation, attribute, child, is_on, tag
 from d2l.reading.report import Reading
-from d2l.reading.symbols import is_symbol, symbol
+from d2l.reading.symbols import symbol, translated
 from d2l.reading.wordlists import Lists
 
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t", "softHyphen": ""}
@@ -74,7 +75,7 @@ class _Document:
             self.styles = {attribute(s, "styleId"): s for root in styles for s in root if tag(s) == "style"}
             numbering = package.related(part, "numbering")
             self.lists = Lists([package.xml(name) for name in numbering], self.styles)
-            self.notes: dict[tuple[str, str], int] = {}
+            self.notes: dict[tuple[str, str], str] = {}
         else:
             self.styles, self.lists, self.notes = whole.styles, whole.lists, whole.notes
 
@@ -90,11 +91,14 @@ class _Document:
 
     def _blocks(self, parent: Element) -> Iterator[tuple[str, str, bool]]:
         """Kind, text and whether it is an item of a list."""
+        carried = ""  # of paragraphs whose end a tracked change deleted
         for element in parent:
             kind = tag(element)
-            if kind == "p":
+            if kind == "p" and child(element, "pPr", "rPr", "del") is not None:
+                carried += self._paragraph(element, strip=False)
+            elif kind == "p":
                 number = self.lists.number(child(element, "pPr"))
-                text = self._paragraph(element)
+                text, carried = carried + self._paragraph(element, strip=not carried), ""
                 yield kind, f"{number} {text}" if number and text else text, number is not None
             elif kind == "tbl":
                 yield kind, self._table(element), False
@@ -102,12 +106,14 @@ class _Document:
                 yield kind, self._chunk(attribute(element, "id")), False
             elif kind not in _SKIPPED:
                 yield from self._blocks(element)
+        if carried:
+            yield "p", carried.strip(" "), False
 
-    def _paragraph(self, element: Element) -> str:
+    def _paragraph(self, element: Element, *, strip: bool = True) -> str:
         outer, self.style = self.style, attribute(child(child(element, "pPr"), "pStyle"), "val")
-        text = self._inline(element).strip(" ")
+        text = self._inline(element)
         self.style = outer
-        return text
+        return text.strip(" ") if strip else text
 
     def _table(self, table: Element) -> str:
         rows = []
@@ -131,7 +137,7 @@ class _Document:
         text, _ = self.extract(data, name=part, mime_type=kind_of(part, data) or "", depth=1)
         return text
 
-    def _inline(self, parent: Element) -> str:
+    def _inline(self, parent: Iterable[Element]) -> str:
         out = []
         for element in parent:
             kind = tag(element)
@@ -140,23 +146,24 @@ class _Document:
             elif kind == "AlternateContent":  # the same thing twice: for new programs and for old ones
                 choice = child(element, "Choice")
                 out.append(self._inline(choice if choice is not None else _required(child(element, "Fallback"))))
+            elif kind == "ruby":  # its reading is above it
+                base, aid = self._inline(_below(element, "rubyBase")), self._inline(_below(element, "rt"))
+                out.append(f"{base}({aid})" if aid else base)
+            elif kind == "textpath":  # of old WordArt: watermarks
+                out.append(f"\n{attribute(element, 'string')}\n")
             elif kind == "txbxContent":
                 out.append(f"\n{self.blocks(element)}\n")
             elif kind == "chart" and attribute(element, "id") in self.relations:
-                out.append(f"\n{chart_text(self.package.xml(self.relations[attribute(element, 'id')].target))}\n")
+                chart = self.package.xml(self.relations[attribute(element, "id")].target)
+                out.append(f"\n{chart_text(chart, self.reading)}\n")
             elif kind == "relIds" and attribute(element, "dm") in self.relations:
-                out.append(f"\n{diagram_text(self.package.xml(self.relations[attribute(element, 'dm')].target))}\n")
+                diagram = self.package.xml(self.relations[attribute(element, "dm")].target)
+                out.append(f"\n{diagram_text(diagram, self.reading)}\n")
             elif kind == "t":
                 out.append(element.text or "")
-            elif kind in FORMULAS:
-                out.append(formula(element, self._inline))
-            elif kind == "ruby":
-                aid, base = (child(element, name) for name in ("rt", "rubyBase"))
-                out.append(f"{self._inline(_required(base))}({self._inline(_required(aid))})")
-            elif kind == "textpath":
-                out.append(f"\n{attribute(element, 'string')}\n")
             elif kind not in _SKIPPED:
-                out.append(self._inline(element))
+                formula = omml(element, self._inline)
+                out.append(self._inline(element) if formula is None else formula)
         return "".join(out)
 
     def _run(self, run: Element) -> str:
@@ -169,7 +176,7 @@ class _Document:
         for element in run:
             kind = tag(element)
             if kind == "t":
-                out.append(self._symbols(element.text or "", attribute(child(properties, "rFonts"), "ascii")))
+                out.append(self._letters(properties, element.text or ""))
             elif kind == "fldChar":
                 out.append(_form_field(child(element, "ffData")))
             elif kind in _CHARACTERS:
@@ -179,7 +186,8 @@ class _Document:
             elif kind in ("footnoteReference", "endnoteReference"):
                 kind = kind.removesuffix("Reference") + "s"
                 number = 1 + sum(other == kind for other, _ in self.notes)
-                out.append(f"[{self.notes.setdefault((kind, attribute(element, 'id')), number)}]")
+                mark = numeral(number, "i" if kind == "endnotes" else "1")  # as Word numbers them
+                out.append(f"[{self.notes.setdefault((kind, attribute(element, 'id')), mark)}]")
             elif kind not in _SKIPPED:
                 out.append(self._inline([element]))
         text = "".join(out)
@@ -205,16 +213,16 @@ class _Document:
         return None
 
     def _symbol(self, element: Element) -> str:
-        code = int(attribute(element, "char", "0"), 16)
-        return self._symbols(chr(code | 0xF000 if 0x20 <= code <= 0xFF else code), attribute(element, "font"))
+        text = symbol(attribute(element, "font"), int(attribute(element, "char", "0"), 16))
+        self.reading.leave_out("symbol", "of a symbol font", count=int(text is None))
+        return text or ""
 
-    def _symbols(self, text: str, font: str) -> str:
-        """Text in which characters of a symbol font are what they show; those that are pictures are counted."""
-        if not any(map(is_symbol, text)):
-            return text
-        shown = [symbol(character, font) if is_symbol(character) else character for character in text]
-        self.reading.leave_out("symbol", "of a symbol font", count=shown.count(""))
-        return "".join(shown)
+    def _letters(self, properties: Element | None, text: str) -> str:
+        """A run's text, whose font may have other signs in the letters' places."""
+        fonts = child(properties, "rFonts")
+        text, unknown = translated(text, attribute(fonts, "ascii") or attribute(fonts, "hAnsi"))
+        self.reading.leave_out("symbol", "of a symbol font", count=unknown)
+        return text
 
     def note_texts(self, kind: str, root: Element) -> str:
         """Notes with the number that the text refers to them by."""

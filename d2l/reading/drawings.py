@@ -1,13 +1,16 @@
 """Text in drawings and charts of Office documents."""
 
+import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from xml.etree.ElementTree import Element
 
-from d2l.reading.formulas import FORMULAS, formula
+from d2l.reading.html import superscript
+from d2l.reading.maths import omml_text
 from d2l.reading.numerals import numeral
-from d2l.reading.package import Package, attribute, child, tag
+from d2l.reading.package import Package, attribute, child, children, tag
 from d2l.reading.report import Reading
-from d2l.reading.symbols import is_symbol, symbol
+from d2l.reading.symbols import symbol, translated
 
 _LIST_STYLES = {"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"}
 
@@ -18,27 +21,28 @@ def drawing_text(package: Package, part: str, reading: Reading) -> str:
     texts = []
     for element in package.xml(part).iter():
         if tag(element) == "txBody":
-            texts.append(paragraphs(element))
+            texts.append(paragraphs(element, reading))
         elif tag(element) == "blip":
             reading.leave_out("picture", "pictures are not read", count=1)
         elif tag(element) == "chart" and attribute(element, "id") in relations:
-            texts.append(chart_text(package.xml(relations[attribute(element, "id")].target)))
+            texts.append(chart_text(package.xml(relations[attribute(element, "id")].target), reading))
     return "\n".join(filter(None, texts))
 
 
-def diagram_text(root: Element) -> str:
+def diagram_text(root: Element, reading: Reading) -> str:
     """The points of a SmartArt diagram, one a line."""
     points = [point for point in root.iter() if tag(point) == "pt"]
-    return "\n".join(filter(None, ("".join(t.text or "" for t in p.iter() if tag(t) == "t") for p in points)))
+    texts = ("\n".join(paragraph(p, reading) for p in point.iter() if tag(p) == "p") for point in points)
+    return "\n".join(filter(None, texts))
 
 
-def paragraphs(body: Element) -> str:
+def paragraphs(body: Element, reading: Reading) -> str:
     """The paragraphs of a DrawingML text body, one a line, with the numbers that lists show."""
     lines, counts = [], {}
     for element in body:
         if tag(element) != "p":
             continue
-        text, properties = paragraph(element), child(element, "pPr")
+        text, properties = paragraph(element, reading), child(element, "pPr")
         level, numbered = int(attribute(properties, "lvl", "0")), child(properties, "buAutoNum")
         counts = {other: count for other, count in counts.items() if other < level + (numbered is not None)}
         if numbered is not None and text:
@@ -54,36 +58,44 @@ def _list_number(number: int, kind: str) -> str:
     return f"{before}{numeral(number, style)}{'' if kind.endswith('Plain') else behind}"
 
 
-def paragraph(element: Element) -> str:
-    """A DrawingML paragraph."""
+def paragraph(element: Element, reading: Reading) -> str:
+    """A DrawingML paragraph; characters that are pictures of a font are counted in ``reading``."""
     text = []
     for part in element:
         if tag(part) in ("r", "fld"):
-            font = child(part, "rPr", "sym")
-            text += [_symbols(t.text or "", font) for t in part if tag(t) == "t"]
+            text.append(_run(part, reading))
         elif tag(part) == "br":
             text.append("\n")
-        elif tag(part) not in ("pPr", "endParaRPr"):  # formulas
-            text.append(_below(part))
+        elif tag(part) not in ("pPr", "endParaRPr"):
+            text.append(omml_text([part]))
     return "".join(text)
 
 
-def _below(parent: Element) -> str:
-    parts = (formula(e, _below) if tag(e) in FORMULAS else e.text or "" if tag(e) == "t" else _below(e) for e in parent)
-    return "".join(parts)
+def _run(run: Element, reading: Reading) -> str:
+    properties = child(run, "rPr")
+    font = child(properties, "sym") if child(properties, "sym") is not None else child(properties, "latin")
+    text = _letters("".join(t.text or "" for t in run if tag(t) == "t"), font, reading)
+    raised = attribute(properties, "baseline", "0").rstrip("%")
+    return superscript(text) if re.fullmatch(r"[0-9.]*[1-9][0-9.]*", raised) else text
 
 
-def _symbols(text: str, font: Element | None) -> str:
+def _letters(text: str, font: Element | None, reading: Reading) -> str:
     """Characters of a symbol font as what they show. The arrow that PowerPoint makes of --> is a lone à in one."""
-    name = attribute(font, "typeface")
-    if attribute(font, "charset") == "2" and len(text.strip()) == 1 and "\xa0" < text.strip() <= "\xff":
-        return text.replace(text.strip(), symbol(chr(0xF000 | ord(text.strip())), name) or text.strip())
-    return "".join(symbol(c, name) or c if is_symbol(c) else c for c in text)
+    name, lone = attribute(font, "typeface"), text.strip()
+    if attribute(font, "charset") == "2" and len(lone) == 1 and "\xa0" < lone <= "\xff":
+        return text.replace(lone, symbol(name, 0xF000 | ord(lone)) or lone)
+    text, unknown = translated(text, name)
+    reading.leave_out("symbol", "of a symbol font", count=unknown)
+    return text
 
 
-def chart_text(root: Element) -> str:
+def chart_text(root: Element, reading: Reading) -> str:
     """Titles of a chart, and its series as a table: a row for each category."""
-    lines = [paragraph(p) for p in _without_series(root) if tag(p) == "p"]
+    lines = [paragraph(p, reading) for p in _without_series(root) if tag(p) == "p"]
+    for data in children(root, "chartData"):  # charts of kinds that came with Office 2016
+        levels = [level for dimension in data for level in dimension if tag(level) == "lvl"]
+        cells = [[point.text or "" for point in level if tag(point) == "pt"] for level in levels]
+        lines += [" | ".join(row) for row in zip_longest(*cells, fillvalue="")]
     names: list[str] = []
     table: dict[str, list[str]] = {}
     for number, series in enumerate(e for e in root.iter() if tag(e) == "ser"):

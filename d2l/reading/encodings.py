@@ -5,6 +5,8 @@ import re
 import unicodedata
 from contextlib import suppress
 
+from d2l.reading.declared import declared, python_name
+from d2l.reading.likely import likely_encoding
 from d2l.reading.report import Reading
 from shared.errors import InputError
 
@@ -16,60 +18,29 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Meta elements, XML declarations, e-mail headers, editors' cookies, LaTeX.
-_DECLARATION = re.compile(
-    rb"""(?:charset|encoding|coding)\s*[=:]\s*["']?([\w.:-]+)|@charset\s+"([\w.:-]+)|\[(\w+)\]\{inputenc\}""",
-    re.IGNORECASE,
-)
-_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-# What labels mean on the web, where they differ from Python's names (https://encoding.spec.whatwg.org).
-_WEB = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "euc_kr": "cp949",
-    "shift_jis": "cp932",
-}
-# Labels of that standard that Python does not have.
-_LABELS = {
-    **dict.fromkeys(("unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8"), "utf-8"),
-    **dict.fromkeys(("logical", "visual", "iso-8859-8-i", "iso-8859-8-e", "csiso88598i", "csiso88598e"), "iso8859-8"),
-    **dict.fromkeys(("iso-8859-6-i", "iso-8859-6-e", "csiso88596i", "csiso88596e"), "iso8859-6"),
-    **dict.fromkeys(("windows-874", "dos-874"), "cp874"),
-    **dict.fromkeys(("windows-31j", "cswindows31j"), "cp932"),
-    **dict.fromkeys(("windows-949", "ks_c_5601-1989", "ksc_5601", "iso-ir-149", "cseuckr", "csksc56011987"), "cp949"),
-    **dict.fromkeys(("gb_2312", "gb_2312-80", "csgb2312"), "gb18030"),
-    **dict.fromkeys(("cn-big5", "x-big5"), "big5"),
-    **dict.fromkeys(("mac", "csmacintosh"), "mac_roman"),
-    **dict.fromkeys(("koi", "koi8"), "koi8-r"),
-    "koi8-ru": "koi8-u",
-    "mac-ukrainian": "mac_cyrillic",
-    "sun_eu_greek": "iso8859-7",
-    "csisolatin9": "iso8859-15",
-    "cseucpkdfmtjapanese": "euc_jp",
-}
-_LATEX = {"latin1": "cp1252", "ansinew": "cp1252", "latin9": "iso8859-15", "applemac": "mac_roman"}
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # colours of terminals
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _BLANKS = set(" \n\t\u3000\u3001\u3002")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\n\r"
-# The more common one first: several can fit a short text.
-_LATIN = "cp1252 cp1250 cp1254 cp1257 cp1258 mac_roman cp850 cp437".split()
-_OTHER = "cp1251 cp1253 cp1255 cp1256 koi8_r koi8_u cp866 cp932 gb18030 big5 cp949 euc_jp cp874".split()
 
 
-def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None, declared: str | None = None) -> str:
+def decode(
+    data: bytes,
+    name: str,
+    reading: Reading,
+    encoding: str | None = None,
+    *,
+    label_outside: str | None = None,
+    markup: bool = False,
+) -> str:
     """The text of a file; how it was decoded goes into ``reading``.
 
     Args:
         encoding: the user's word; only a byte order mark is above it.
-        declared: the codec that is declared outside of the file.
+        label_outside: the codec that is declared outside of the file.
+        markup: the file is HTML.
 
     Raises:
         InputError: not text in the encoding that is given, declared or else UTF-8, with the place of the first wrong
@@ -83,31 +54,21 @@ def decode(data: bytes, name: str, reading: Reading, encoding: str | None = None
         if chosen is None:
             raise InputError(f"unknown encoding {encoding!r}", "for example --encoding windows-1251")
         return _checked(_strict(data, name, chosen), name, reading, chosen, "--encoding")
-    declared = declared or _declared(data[:2048])
+    said, firm = (label_outside, True) if label_outside else declared(data, markup=markup)
     try:
         text = data.decode()
     except UnicodeDecodeError:
         text = None
-    if declared and declared != "utf-8" and (text is None or text.isascii() or _is_doubtful(data, declared)):
+    if said and said != "utf-8" and (text is None or text.isascii() or firm and _is_doubtful(data, said)):
         with suppress(UnicodeDecodeError):
-            decoded = _decode(data, declared)
+            decoded = _decode(data, said)
             if decoded != text and not _stray_control(decoded):
-                return _checked(decoded, name, reading, declared, "declaration")
+                return _checked(decoded, name, reading, said, "declaration")
     if text is None or _stray_control(text):
         unmarked = _unmarked(data)
         if unmarked is not None:
             return _checked(data.decode(unmarked), name, reading, unmarked, "assumption")
     return _checked(_strict(data, name, "utf-8") if text is None else text, name, reading, "utf-8", "UTF-8")
-
-
-def python_name(name: str) -> str | None:
-    """The codec for an encoding's label, None if there is none. Labels mean what they mean on the web."""
-    name = re.sub(r"^iso8859(?=\d)", "iso8859-", name.strip().lower().removeprefix("x-"))
-    with suppress(LookupError, ValueError):  # ValueError: a NUL in the label
-        codec = codecs.lookup(_LABELS.get(name, name))
-        if codec._is_text_encoding:
-            return _WEB.get(codec.name, codec.name)
-    return None
 
 
 def label(codec: str) -> str:
@@ -124,23 +85,12 @@ def is_text(data: bytes) -> bool:
     return True
 
 
-def _declared(head: bytes) -> str | None:
-    # What stands in a comment counts last: a page that was converted may keep its old declaration there.
-    for match in [*_DECLARATION.finditer(_COMMENT.sub(b"", head)), *_DECLARATION.finditer(head)]:
-        name = next(filter(None, match.groups())).decode("ascii", "replace")
-        found = _LATEX.get(name) or python_name(name)
-        # A declaration that could be read is not in UTF-16.
-        if found:
-            return "utf-8" if found.startswith(("utf-16", "utf-32")) else found
-    return None
-
-
-def _is_doubtful(data: bytes, declared: str) -> bool:
+def _is_doubtful(data: bytes, codec: str) -> bool:
     """Whether valid UTF-8 may be by chance what is declared: a few letters of an encoding of several bytes each.
 
     Otherwise the label was left behind in a file that became UTF-8.
     """
-    is_single = declared.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
+    is_single = codec.startswith(("cp12", "iso8859", "koi8", "mac", "cp8", "cp4"))
     return not is_single and len(_HIGH.findall(data)) < 8
 
 
@@ -169,34 +119,12 @@ def _strict(data: bytes, name: str, encoding: str) -> str:
         raise InputError(message, "give the right encoding, or leave --encoding out for UTF-8")
     valid = len(re.findall(rb"[\xc2-\xf4][\x80-\xbf]+", data[:100_000]))
     stray = data[:100_000].decode(errors="replace").count("\ufffd")
-    if valid > stray:
+    if valid >= stray:
         raise InputError(message, f"the rest is UTF-8: mend that byte ({stray} wrong in the first 100,000)")
-    likely = _likely(data)
+    likely = likely_encoding(data)
     if likely is None:
         raise InputError(message, "give its encoding: --encoding NAME")
-    raise InputError(message, f"it looks like {likely}: try --encoding {likely}")
-
-
-def _likely(data: bytes) -> str | None:
-    """The encoding of a text by its statistics: good enough for a hint, not for reading by it."""
-    from charset_normalizer import from_bytes
-
-    sample = data[:50_000]
-    accents = re.findall(rb"[\x80-\xff]+", sample)
-    alone = sum(len(run) for run in accents if len(run) < 3)
-    known = _LATIN if 2 * alone > sum(map(len, accents)) else _OTHER  # in other scripts, words are full of them
-    if sum(map(len, accents)) < 8:  # too few for statistics
-        known = known[:1]
-    found = from_bytes(sample, cp_isolation=known)
-    best = found.best()
-    if best is None:
-        return None
-    if known is not _LATIN:
-        return label(best.encoding)
-    # Texts of few accents are often the same, or as likely, in several.
-    equal = [m for m in found if (m.chaos, m.coherence) == (best.chaos, best.coherence)]
-    names = {name for match in equal for name in match.could_be_from_charset}
-    return label(next(name for name in (*known, best.encoding) if name in names))
+    raise InputError(message, f"it looks like {label(likely)}: try --encoding {label(likely)}")
 
 
 def _stray_control(text: str) -> re.Match[str] | None:

@@ -36,7 +36,7 @@ def epub_text(data: bytes, name: str, reading: Reading) -> str:
     texts = []
     for page in pages:
         if not re.search(r"\.(svg|png|jpe?g|gif)$", page, re.IGNORECASE):
-            texts.append(html_text(decode(package.read(page), page, Reading()), reading))
+            texts.append(html_text(decode(package.read(page), page, Reading(), markup=True), reading))
         else:
             reading.leave_out("picture", "pictures are not read", count=1)
     return "\n\n".join(filter(None, texts))

@@ -9,13 +9,21 @@ from d2l.reading.report import Reading
 
 
 def extract(
-    data: bytes, *, name: str, mime_type: str, encoding: str | None = None, ocr: str | None = None, depth: int = 0
+    data: bytes,
+    *,
+    name: str,
+    mime_type: str,
+    encoding: str | None = None,
+    declared: str | None = None,
+    ocr: str | None = None,
+    depth: int = 0,
 ) -> tuple[str, Reading]:
     """Read a document.
 
     Args:
         name: what messages call it.
         encoding: of a text format, against what it declares.
+        declared: the codec that stands outside of the document for its text.
         ocr: language, as Tesseract calls it, to recognise the text of pages that have none.
         depth: how many documents this one is attached in.
 
@@ -29,7 +37,7 @@ def extract(
     if kinds.is_plain(mime_type):
         from d2l.reading.plain import plain_text
 
-        return plain_text(data, name, reading, encoding), reading
+        return plain_text(data, name, reading, encoding, declared), reading
     if mime_type == kinds.NOTEBOOK:
         from d2l.reading.notebook import notebook_text
 
@@ -37,7 +45,7 @@ def extract(
     if mime_type in kinds.HTML_TYPES:
         from d2l.reading.html import html_text
 
-        return html_text(decode(data, name, reading, encoding), reading), reading
+        return html_text(decode(data, name, reading, encoding, label_outside=declared, markup=True), reading), reading
     if mime_type == kinds.DOCX:
         from d2l.reading.docx import docx_text
 
@@ -62,6 +70,14 @@ def extract(
         from d2l.reading.mail import mail_text
 
         return mail_text(data, name, reading, extract, encoding, depth), reading
+    if mime_type == kinds.MBOX:
+        from d2l.reading.mail import mailbox_text
+
+        return mailbox_text(data, name, reading, extract, encoding), reading
+    if mime_type == kinds.RTF:
+        from d2l.reading.rtf import rtf_text
+
+        return rtf_text(data, reading), reading
     if mime_type == kinds.PDF:
         from d2l.reading.pdf import pdf_text
 

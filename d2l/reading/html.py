@@ -4,12 +4,11 @@ import re
 from collections import Counter
 from typing import Any
 
+from d2l.reading.maths import mathml
 from d2l.reading.numerals import numeral
 from d2l.reading.report import Reading
 
-_SKIPPED = frozenset(
-    "script style template noscript head title meta link datalist desc metadata annotation annotation-xml".split()
-)
+_SKIPPED = frozenset("script style template noscript head title meta link datalist desc metadata rp".split())
 # Shown, but not as text; what stands inside is for browsers that cannot show it.
 _NOT_TEXT = {
     **dict.fromkeys(("img", "canvas"), ("picture", "pictures are not read")),
@@ -20,17 +19,17 @@ _NOT_TEXT = {
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 blockquote pre table figure hr section article ul ol dl".split())
 _BLOCKS = _PARAGRAPHS | frozenset(
     "address aside body caption center dd details dialog dir div dt fieldset figcaption footer form frameset header "
-    "hgroup html legend li main menu nav option optgroup search select summary tbody text textarea tfoot thead tr xmp "
-    "listing".split()
+    "hgroup html legend li main menu nav option optgroup search select summary tbody textarea tfoot thead tr xmp "
+    "listing text".split()  # text: of SVG
 )
+_APART = frozenset("button meter progress".split())  # boxes, without blanks between them
 _KEEPS_BLANKS = frozenset("pre textarea listing xmp".split())
 _NOT_DISPLAYED = re.compile(r"(?:^|;)\s*display\s*:\s*none", re.I)
 _VISIBILITY = re.compile(r"(?:^|;)\s*visibility\s*:\s*(\w+)", re.I)
 _SHOWN_INPUTS = frozenset(
     "text search email tel url number date datetime-local month week time button submit reset".split()
 )
-# Without their lines a fraction's numbers would run together.
-_MATHS = {"mfrac": "/", "msup": "^", "msub": "_"}
+_HELD_FRAMES = 5  # pages in pages that are read
 # In XHTML any element may be closed where it opens; an HTML parser would take the whole page for a script's source.
 _EMPTY = re.compile(
     r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\b)([\w:-]+)"
@@ -42,17 +41,20 @@ _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
-def html_text(markup: str, reading: Reading) -> str:
+def html_text(markup: str, reading: Reading, depth: int = 0) -> str:
     """The visible text of a page: blocks on their own lines, paragraphs apart, cells of a row between `` | ``.
 
-    Pictures are counted in ``reading``.
+    Pictures and other things that are shown and are no text are counted in ``reading``.
+
+    Args:
+        depth: in how many pages this one stands.
     """
     from selectolax.lexbor import LexborHTMLParser
 
     if "<?xml" in markup[:200] or _XHTML in markup[:2000]:
         markup = _EMPTY.sub(r"<\1\2></\1>", _without_cdata(markup))
     root = LexborHTMLParser(markup).root
-    writer = _Writer()
+    writer = _Writer(reading, depth)
     # Without recursion: pages may be nested a million deep.
     node, entered = root, True
     while True:
@@ -143,7 +145,8 @@ def join_cells(cells: list[str]) -> str:
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading, depth: int) -> None:
+        self.reading, self.depth = reading, depth
         self.frame = _Frame()
         self.outer: list[_Frame] = []
         self.lists: list[tuple[int, int, str] | None] = []
@@ -157,54 +160,67 @@ class _Writer:
         tag = node.tag
         if tag == "-text":
             text = node.text_content or ""
-            if self.invisible and self.invisible[-1][1]:
-                self.left_out["passage", "hidden text"] += bool(text.strip())
-                return False
-            if self.kept:
-                self.frame.put(text)
-            else:
-                self.frame.flow(superscript(text) if self.raised else text)
+            self._put(superscript(text) if self.raised and not self.kept else text, as_is=self.kept > 0)
             return False
         if tag.startswith("-") or tag in _SKIPPED:
             return tag == "-document"
         attributes = node.attributes
-        style = attributes.get("style") or ""
-        closed = "popover" in attributes or tag == "dialog" and "open" not in attributes
-        if "hidden" in attributes or closed or _NOT_DISPLAYED.search(style):
+        if _is_hidden(tag, attributes):
             self.left_out["passage", "hidden text"] += bool((node.text() or "").strip())
             return False
-        if tag in _NOT_TEXT:
-            self.left_out[_NOT_TEXT[tag]] += 1
+        if self._is_replaced(node, attributes):
             return False
-        if visibility := _VISIBILITY.search(style):
+        if visibility := _VISIBILITY.search(attributes.get("style") or ""):
             self.invisible.append((node.mem_id, visibility[1].lower() in ("hidden", "collapse")))
         if tag in _BLOCKS:
             nested = tag in ("ul", "ol") and self.lists
             self.frame.block(2 if tag in _PARAGRAPHS and not nested else 1)
-        if (node.parent.tag if node.parent is not None else "") in _MATHS:
-            self.frame.put(self._joiner(node) + "(" * _is_compound(node))
         self._element(node, tag, attributes)
         return tag != "option" or not attributes.get("label")
 
-    def _joiner(self, node: Any) -> str:
-        before = node.prev
-        while before is not None and before.tag.startswith("-"):
-            before = before.prev
-        return "" if before is None else _MATHS[node.parent.tag]
+    def _put(self, text: str, *, as_is: bool = False) -> None:
+        """Text, unless its element is invisible."""
+        if self.invisible and self.invisible[-1][1]:
+            self.left_out["passage", "hidden text"] += any(map(str.isalnum, text))
+        elif as_is:
+            self.frame.put(text)
+        else:
+            self.frame.flow(text)
+
+    def _is_replaced(self, node: Any, attributes: dict[str, str | None]) -> bool:
+        """Whether something else stands for an element and what is in it."""
+        page = attributes.get("srcdoc") if node.tag == "iframe" else None
+        if node.tag == "math":
+            self._put(mathml(node) + " " * (attributes.get("display") == "block"))
+        elif page and self.depth < _HELD_FRAMES:
+            self.frame.block(1)
+            self._put(html_text(page, self.reading, self.depth + 1), as_is=True)
+            self.frame.block(1)
+        elif node.tag in _NOT_TEXT:
+            self.left_out[_NOT_TEXT[node.tag]] += 1
+        else:
+            return False
+        return True
 
     def _element(self, node: Any, tag: str, attributes: dict[str, str | None]) -> None:
         if tag == "br":
             self.frame.parts.append("\n")
             self.frame.blank = False
+        elif tag == "input" and (attributes.get("type") or "").lower() == "image":
+            self.left_out[_NOT_TEXT["img"]] += 1
         elif tag in ("optgroup", "option"):
-            self.frame.flow(attributes.get("label") or "")
+            self._put(attributes.get("label") or "")
             self.frame.block(1)
         elif tag == "rt":
-            self.frame.put("" if _has_brackets(node) else "(")
+            self._put("(")
+        elif tag == "tspan":  # a line of its own where it says where it stands
+            self.frame.blank |= not attributes.keys().isdisjoint(("x", "y", "dy"))
+        elif tag in _APART:
+            self.frame.blank = True
         elif tag == "q":
-            self.frame.put("“")
+            self._put("“")
         elif tag == "input" and (attributes.get("type") or "text").lower() in _SHOWN_INPUTS:
-            self.frame.flow(f" {attributes.get('value') or attributes.get('placeholder') or ''} ")
+            self._put(f" {attributes.get('value') or attributes.get('placeholder') or ''} ")
         elif tag in ("ul", "ol"):
             step = -1 if "reversed" in attributes else 1
             items = sum(item.tag == "li" for item in node.iter()) if step < 0 and "start" not in attributes else 1
@@ -223,17 +239,13 @@ class _Writer:
 
     def leave(self, node: Any) -> None:
         tag = node.tag
-        if self.invisible and self.invisible[-1][0] == node.mem_id:
-            self.invisible.pop()
-        if node.parent is not None and node.parent.tag in _MATHS and _is_compound(node):
-            self.frame.put(")")
         self.kept -= tag in _KEEPS_BLANKS
         self.raised -= tag == "sup"
-        if tag == "q":
+        if tag in ("q", "rt"):
             self.frame.blank = False
-            self.frame.put("”")
-        elif tag == "rt":
-            self.frame.put("" if _has_brackets(node) else ")")
+            self._put("”" if tag == "q" else ")")
+        elif tag in _APART:
+            self.frame.blank = True
         elif tag in ("ul", "ol"):
             self.lists.pop()
         elif tag == "li":
@@ -247,16 +259,15 @@ class _Writer:
             self.frame.is_layout = True  # of the cell that it stands in
         if tag in _BLOCKS:
             self.frame.block(2 if tag in _PARAGRAPHS and not (tag in ("ul", "ol") and self.lists) else 1)
+        if self.invisible and self.invisible[-1][0] == node.mem_id:
+            self.invisible.pop()
 
 
-def _is_compound(node: Any) -> bool:
-    """Whether a part of a formula has parts itself, so that it needs brackets on a line."""
-    return sum(1 for _ in node.iter()) > 1
-
-
-def _has_brackets(node: Any) -> bool:
-    """Whether a reading aid comes with brackets for programs that cannot put it above."""
-    return any(neighbour is not None and neighbour.tag == "rp" for neighbour in (node.prev, node.next))
+def _is_hidden(tag: str, attributes: dict[str, str | None]) -> bool:
+    """Whether browsers do not display an element, by their own rules or by its own style."""
+    if "hidden" in attributes or "popover" in attributes or tag == "dialog" and "open" not in attributes:
+        return True
+    return _NOT_DISPLAYED.search(attributes.get("style") or "") is not None
 
 
 def _integer(text: str | None, otherwise: int) -> int:

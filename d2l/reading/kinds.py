@@ -14,12 +14,14 @@ from shared.errors import InputError
 PDF = "application/pdf"
 HTML = "text/html"
 EML = "message/rfc822"
+MBOX = "application/mbox"
 NOTEBOOK = "application/x-ipynb+json"
 EPUB = "application/epub+zip"
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 DOCX = _OFFICE + "wordprocessingml.document"
 PPTX = _OFFICE + "presentationml.presentation"
 XLSX = _OFFICE + "spreadsheetml.sheet"
+RTF = "application/rtf"
 PLAIN = "text/plain"
 _ODF = "application/vnd.oasis.opendocument."
 OPENDOCUMENT = (_ODF + "text", _ODF + "spreadsheet", _ODF + "presentation")
@@ -29,6 +31,7 @@ NAMES = {
     HTML: "HTML",
     "application/xhtml+xml": "HTML",
     EML: "EML",
+    MBOX: "MBOX",
     NOTEBOOK: "IPYNB",
     EPUB: "EPUB",
     DOCX: "DOCX",
@@ -36,7 +39,7 @@ NAMES = {
     XLSX: "XLSX",
     PLAIN: "text",
     "text/markdown": "Markdown",
-    "application/rtf": "RTF",
+    RTF: "RTF",
     "application/msword": "DOC",
     "application/vnd.ms-excel": "XLS",
     "application/vnd.ms-powerpoint": "PPT",
@@ -68,7 +71,7 @@ _OLE_STREAMS = {
     "PowerPoint Document": "application/vnd.ms-powerpoint",
     "__substg1.0_": "application/vnd.ms-outlook",
 }
-_MARKS = ((b"%PDF-", PDF), (b"{\\rtf", "application/rtf"))
+_MARKS = ((b"%PDF-", PDF), (b"{\\rtf", RTF))
 _HTML_START = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
@@ -91,9 +94,18 @@ def is_plain(mime_type: str) -> bool:
     return _TEXT.match(mime_type) is not None
 
 
+@functools.cache
 def is_readable(mime_type: str | None) -> bool:
     """Whether there is a reader for a format."""
-    return mime_type is not None and _READABLE.match(mime_type) is not None
+    if mime_type is None or not _READABLE.match(mime_type):
+        return False
+    if mime_type in NAMES or is_plain(mime_type):
+        return True
+    from kreuzberg import validate_mime_type
+
+    with suppress(RuntimeError):  # kreuzberg has names for formats that it does not read
+        return bool(validate_mime_type(mime_type))
+    return False
 
 
 def kind_by_name(name: str) -> str | None:
@@ -127,6 +139,8 @@ def kind_of(name: str | None, data: bytes) -> str | None:
     named = kind_by_name(name) if name else None
     if named is None:
         return kind_by_bytes(data)
+    if not is_readable(named) and named.startswith("application/"):  # text, for example of feeds, or nothing known
+        return kind_by_bytes(data) or named
     if is_readable(named) and not is_plain(named):
         return _marked(data) or named
     return named

@@ -15,7 +15,8 @@ from email.errors import (
 from email.message import EmailMessage
 
 from d2l.reading import kinds
-from d2l.reading.encodings import decode, python_name
+from d2l.reading.declared import python_name
+from d2l.reading.encodings import decode
 from d2l.reading.html import html_text
 from d2l.reading.report import Reading
 from shared.errors import InputError
@@ -25,6 +26,9 @@ _MAX_DEPTH = 5
 _TRANSFER_ENCODINGS = ("7bit", "8bit", "binary", "quoted-printable", "base64", "x-uuencode", "uuencode", "uue", "x-uue")
 # What a saved page brings for its looks.
 _LOOKS = re.compile(r"text/css|font/|(text|application)/(x-)?(javascript|font)")
+_SIGNATURE = re.compile(r"application/(pgp-signature|(x-)?pkcs7-signature)")
+_ADDRESS = re.compile(r"<?\b(?:https?|mailto):\S+")
+_MESSAGE_START = re.compile(rb"(?:\A|\n\r?\n)From [^\n]*\n")
 _DAMAGE = (
     InvalidBase64CharactersDefect,
     InvalidBase64LengthDefect,
@@ -60,6 +64,27 @@ def mail_text(
     return _Message(name, reading, extract, encoding, depth).text(message)
 
 
+def mailbox_text(
+    data: bytes, name: str, reading: Reading, extract: Callable[..., tuple[str, Reading]], encoding: str | None = None
+) -> str:
+    """The messages of a Unix mailbox, one below the other.
+
+    Raises:
+        ValueError: no mailbox, or a damaged one.
+    """
+    head, *messages = _MESSAGE_START.split(data)
+    if head.strip() or not messages:
+        raise ValueError("no mailbox")
+    reading.count("messages", len(messages))
+    originals = (re.sub(rb"^>(>*From )", rb"\1", message, flags=re.MULTILINE) for message in messages)
+    return "\n\n".join(mail_text(message, name, reading, extract, encoding) for message in originals)
+
+
+def _words(texts: list[str]) -> int:
+    """How many different words there are, without addresses: plain forms spell out what links hide."""
+    return len(set(re.findall(r"\w+", _ADDRESS.sub(" ", " ".join(texts)))))
+
+
 class _Message:
     def __init__(
         self,
@@ -86,6 +111,8 @@ class _Message:
         kind = part.get_content_type()
         if kind == "multipart/alternative":
             return self._alternative(list(part.iter_parts()))
+        if kind == "message/delivery-status" and part.is_multipart():
+            return self._status(part)
         if part.is_multipart() and kind != "message/rfc822":
             return [text for inner in part.iter_parts() for text in self._part(inner)]
         if kind in ("text/plain", "text/html") and not part.is_attachment() and not part.get_filename():
@@ -93,7 +120,7 @@ class _Message:
         return [] if _LOOKS.match(kind) else self._attachment(part, kind)
 
     def _alternative(self, parts: list[EmailMessage]) -> list[str]:
-        """The plain form, unless it is a stub beside the other ones: "your program does not show HTML"."""
+        """The form with the most words, of equals the first: the plain one may be a stub, or lack a table."""
         shown = [p for p in parts if p.is_multipart() or p.get_content_type() in ("text/plain", "text/html")]
         texts: list[list[str]] = []
         for part in shown or parts[-1:]:  # an invitation to a meeting comes as text and as data for calendars
@@ -101,20 +128,25 @@ class _Message:
             texts.append(self._part(part))
             if self.reading.parts.get("attachments", 0) > attached:
                 return texts[-1]
-        fullest = max(texts, key=lambda text: sum(map(len, text)), default=[])
-        plain = next((t for t, p in zip(texts, shown, strict=False) if p.get_content_type() == "text/plain"), fullest)
-        return plain if 2 * sum(map(len, plain)) >= sum(map(len, fullest)) else fullest
+        return max(texts, key=_words, default=[])
+
+    def _status(self, part: EmailMessage) -> list[str]:
+        """A report on a delivery: groups of heads without a body."""
+        groups = part.get_payload()
+        return ["\n".join(f"{head}: {value}" for head, value in group.items()) for group in groups]
 
     def _body(self, part: EmailMessage, kind: str) -> str:
         data = part.get_payload(decode=True) or b""
         if any(isinstance(defect, _DAMAGE) for defect in part.defects):
             raise ValueError(str(part.defects))
         declared = python_name(part.get_content_charset() or "")
-        text = decode(data, self.name, Reading(), self.encoding, declared)
-        if kind == "text/html":
+        is_html = kind == "text/html"
+        text = decode(data, self.name, Reading(), self.encoding, label_outside=declared, markup=is_html)
+        if is_html:
             return html_text(text, self.reading)
         if part.get_param("format") == "flowed":
-            text = re.sub(r"(?<!^--) \r?\n(?=\S)", " ", text, flags=re.MULTILINE)
+            blank = "" if part.get_param("delsp") == "yes" else " "
+            text = re.sub(r"(?<!^--) \r?\n(?=\S)", blank, text, flags=re.MULTILINE)
         return text.strip()
 
     def _attachment(self, part: EmailMessage, kind: str) -> list[str]:
@@ -129,11 +161,16 @@ class _Message:
         if kind is not None and kind.startswith("image/") or part.get_content_maintype() == "image":
             self.reading.leave_out("picture", "pictures are not read", name)
             return []
+        if _SIGNATURE.fullmatch(part.get_content_type()):
+            self.reading.leave_out("attachment", "a signature", name)
+            return []
         if not kinds.is_readable(kind) or self.depth >= _MAX_DEPTH:
             self.reading.leave_out("attachment", "its format is not read", name)
             return []
         try:
-            text, inner = self.extract(data, name=name, mime_type=kind, encoding=self.encoding, depth=self.depth + 1)
+            declared = python_name(part.get_content_charset() or "")
+            options = {"encoding": self.encoding, "declared": declared, "depth": self.depth + 1}
+            text, inner = self.extract(data, name=name, mime_type=kind, **options)
         except MemoryError:
             raise
         except InputError as error:

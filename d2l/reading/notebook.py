@@ -43,7 +43,11 @@ def _output(output: dict[str, Any], reading: Reading) -> str:
         return _joined(data["text/markdown"])
     if not plain and "text/html" in data:
         return html_text(_joined(data["text/html"]), reading)
-    return _COLOURS.sub("", plain or _joined(data.get("text/latex", "")))
+    if not plain and "text/latex" in data:
+        return _joined(data["text/latex"])
+    if data and "text/plain" not in data:
+        reading.leave_out("output", "its format is not read", *data)
+    return _COLOURS.sub("", plain)
 
 
 def _joined(source: str | list[str]) -> str:

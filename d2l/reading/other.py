@@ -1,11 +1,10 @@
-"""Formats that kreuzberg reads as a whole: RTF, old Office formats, Outlook, XML dialects."""
+"""Formats that kreuzberg reads as a whole: old Office formats, Outlook, XML dialects."""
 
 import html
 import re
 
 from d2l.reading.encodings import decode
 from d2l.reading.html import join_cells
-from d2l.reading.kinds import damaged
 from d2l.reading.report import Reading
 
 _ENTITY_XML = re.compile(r"application/(docbook\+xml|x-fictionbook\+xml|x-jats\+xml)$")
@@ -25,11 +24,6 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     """
     from kreuzberg import ConcurrencyConfig, ExtractionConfig, PageConfig, extract_bytes_sync
 
-    if mime_type == "application/rtf":
-        if not data.rstrip(b"\0\r\n\t ").endswith(b"}"):
-            raise damaged(name, mime_type)  # its end is missing, and kreuzberg would not say it
-        data = re.sub(rb"\{\\deleted\b[^{}]*\}", b"", data)  # by a tracked change
-        data = re.sub(rb"(?<!\\)\\_", b"-", data)  # the hyphen that does not break, which kreuzberg takes for a _
     if mime_type == "application/vnd.ms-excel":
         reading.leave_out("number format", "numbers of this format are read as they are stored", count=1)
     if _ENTITY_XML.match(mime_type):
@@ -47,11 +41,7 @@ def other_text(data: bytes, name: str, mime_type: str, reading: Reading) -> str:
     pages = result.metadata.get("pages") or {}
     if pages.get("unit_type") in ("page", "slide"):
         reading.count(f"{pages['unit_type']}s", pages.get("total_count") or 0)
-    text = _separate_cells(result.content, result.tables).translate(_RESTORE)
-    if mime_type == "application/rtf" and b"\\pict" in data:
-        text, pictures = re.subn(r"^\[Image: [^\]\n]*\]$", "", text, flags=re.MULTILINE)
-        reading.leave_out("picture", "pictures are not read", count=pictures)
-    return text
+    return _separate_cells(result.content, result.tables).translate(_RESTORE)
 
 
 def _protect_entities(xml: str) -> str:

@@ -9,6 +9,7 @@ from glob import glob
 from typing import TYPE_CHECKING
 
 from d2l.reading.kinds import PDF, damaged
+from d2l.reading.pdfform import form_lines
 from d2l.reading.report import Reading
 from shared.errors import InputError
 
@@ -28,7 +29,7 @@ _STREAM = re.compile(
 )
 _MAX_STREAM = 64 << 20
 _RIGHT_TO_LEFT = re.compile(rb"/Direction\s*/R2L")
-_FORM_FIELD = re.compile(rb"/FT\s*/(?:Tx|Ch)\b")
+_FORM_FIELD = re.compile(rb"/FT\s*/(?:Tx|Ch|Btn)\b")
 _LANGUAGES = (
     *filter(None, [os.environ.get("TESSDATA_PREFIX")]),
     "/usr/share/tesseract-ocr/*/tessdata",
@@ -57,10 +58,12 @@ def pdf_text(data: bytes, name: str, reading: Reading, ocr: str | None = None) -
     for note in result.annotations or ():  # text boxes and notes that a reader put on the page
         if note.annotation_type == "text" and note.content and note.page_number in pages:
             pages[note.page_number] += f"\n{note.content}"
-    reading.leave_out("form field", "what is filled in is not read", count=structure.form_fields)
+    reading.leave_out("form field", "its value is encrypted", count=structure.hidden_fields)
     attached = [child["path"] for child in result.children or ()]
     reading.leave_out("attachment", "attached files are not read", *attached)
     reading.count("pages", len(pages))
+    if structure.form:
+        reading.count("form fields", len(structure.form))
     empty = [number for number, text in pages.items() if not text.strip()]
     if empty and ocr:
         recognised = _recognised(data, empty, ocr)
@@ -68,7 +71,7 @@ def pdf_text(data: bytes, name: str, reading: Reading, ocr: str | None = None) -
         reading.count("pages by OCR", len(recognised))
         empty = [number for number in empty if number not in recognised]
     reading.leave_out("page", "without text: scanned or blank", *map(str, empty))
-    text = "\n\n".join(pages[number] for number in sorted(pages))
+    text = "\n\n".join([*(pages[number] for number in sorted(pages)), "\n".join(structure.form)])
     text = join_broken_words(_PRESENTATION.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text))
     return text if structure.right_to_left else "\n".join(logical(line) for line in text.splitlines())
 
@@ -118,11 +121,13 @@ class Structure:
 
     Attributes:
         right_to_left: it declares that it is read that way; PDFium gives its words in that order then.
-        form_fields: number of text fields.
+        form: fields that are filled in, ``name: value``.
+        hidden_fields: number of fields whose values are encrypted.
     """
 
     right_to_left: bool
-    form_fields: int
+    form: list[str]
+    hidden_fields: int
 
 
 def inspect(data: bytes, name: str) -> Structure:
@@ -138,14 +143,19 @@ def inspect(data: bytes, name: str) -> Structure:
         stream = zlib.decompressobj()
         try:
             chunk = stream.decompress(memoryview(data)[match.end() : match.end() + _MAX_STREAM], 1 << 20)
-            if b"/ObjStm" in data[max(0, match.start() - 200) : match.end()]:
-                parts.append(chunk)
+            kept = [chunk] if b"/ObjStm" in data[max(0, match.start() - 200) : match.end()] else None
             while chunk and not stream.eof:
                 chunk = stream.decompress(stream.unconsumed_tail, 1 << 20)
+                if kept is not None:
+                    kept.append(chunk)
+            if kept is not None:
+                parts.append(b"".join(kept))
         except zlib.error:
             raise damaged(name, PDF) from None
     fields = sum(len(_FORM_FIELD.findall(part)) for part in parts)
-    return Structure(any(_RIGHT_TO_LEFT.search(part) for part in parts), fields)
+    is_encrypted = b"/Encrypt" in data
+    form = form_lines(parts) if fields and not is_encrypted else []
+    return Structure(any(_RIGHT_TO_LEFT.search(part) for part in parts), form, fields * is_encrypted)
 
 
 def join_broken_words(text: str) -> str:

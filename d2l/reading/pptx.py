@@ -28,9 +28,10 @@ def pptx_text(data: bytes, reading: Reading) -> str:
         slide = _Slide(package, part, reading)
         texts.append(slide.text(root))
         for notes in package.related(part, "notesSlide"):
-            texts.append(_notes(package.xml(notes)))
+            texts.append(_notes(package.xml(notes), reading))
         comments = [*package.related(part, "comments"), *package.related(part, "comment")]
-        reading.leave_out("comment", "comments are not part of the text", count=len(comments))
+        count = sum(tag(e) == "cm" for part in comments for e in package.xml(part))
+        reading.leave_out("comment", "comments are not part of the text", count=count)
     return "\n\n".join(filter(None, texts))
 
 
@@ -66,8 +67,7 @@ class _Slide:
             elif kind == "pic":
                 self.reading.leave_out("picture", "pictures are not read", count=1)
             elif _placeholder(shape) != "sldNum":
-                body = child(shape, "txBody")
-                texts.append("" if body is None else paragraphs(body).strip())
+                texts.append(_body(shape, self.reading).strip())
         return texts
 
     def _graphic(self, frame: Element) -> list[str]:
@@ -76,12 +76,14 @@ class _Slide:
         for element in data:
             if tag(element) == "tbl":
                 rows = [[c for c in row if tag(c) == "tc"] for row in element if tag(row) == "tr"]
-                cells = [["" if (b := child(c, "txBody")) is None else paragraphs(b) for c in row] for row in rows]
+                cells = [[_body(cell, self.reading) for cell in row] for row in rows]
                 texts.append("\n".join(filter(None, map(join_cells, cells))))
             elif tag(element) == "chart":
-                texts.append(chart_text(self.package.xml(self.relations[attribute(element, "id")].target)))
+                chart = self.package.xml(self.relations[attribute(element, "id")].target)
+                texts.append(chart_text(chart, self.reading))
             elif tag(element) == "relIds":
-                texts.append(diagram_text(self.package.xml(self.relations[attribute(element, "dm")].target)))
+                diagram = self.package.xml(self.relations[attribute(element, "dm")].target)
+                texts.append(diagram_text(diagram, self.reading))
             else:
                 self.reading.leave_out("object", "embedded objects are not read", count=1)
         return texts
@@ -99,6 +101,11 @@ def _placeholder(shape: Element) -> str:
     return next((attribute(child(p, "ph"), "type") for p in _properties(shape) if tag(p) == "nvPr"), "")
 
 
-def _notes(root: Element) -> str:
+def _body(shape: Element, reading: Reading) -> str:
+    body = child(shape, "txBody")
+    return "" if body is None else paragraphs(body, reading)
+
+
+def _notes(root: Element, reading: Reading) -> str:
     shapes = [shape for shape in children(child(root, "cSld"), "spTree") if _placeholder(shape) == "body"]
-    return "\n".join(filter(None, (paragraphs(b) for s in shapes if (b := child(s, "txBody")) is not None)))
+    return "\n".join(filter(None, (_body(shape, reading) for shape in shapes)))

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
 from d2l.reading.cellformat import BUILT_IN, shown_number, shown_text
@@ -38,8 +38,9 @@ def xlsx_text(data: bytes, reading: Reading) -> str:
             reading.leave_out("sheet", "hidden", name)
         elif target.kind == "worksheet":
             rows = _rows(package, target.target, workbook, reading, name)
-            comments = package.related(target.target, "comments")
-            reading.leave_out("comment", "comments are not part of the text", count=len(comments))
+            comments = [package.xml(part) for part in package.related(target.target, "comments")]
+            count = sum(len(children(root_, "commentList")) for root_ in comments)
+            reading.leave_out("comment", "comments are not part of the text", count=count)
             drawn = [drawing_text(package, part, reading) for part in package.related(target.target, "drawing")]
             body = "\n\n".join(filter(None, [rows, *drawn]))
             if body:
@@ -194,8 +195,11 @@ def _shown(cell: Element, workbook: _Workbook) -> str | None:
 
 def _iso_date(text: str, code: str, workbook: _Workbook) -> str:
     """A date that is stored as ISO 8601 has it, under a format code; General shows it as it is stored."""
-    if code == "General":
+    try:
+        moment = datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+    except ValueError:  # a time of day, or no date
         return text
-    moment = datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+    if code.lower() in ("", "general"):
+        return text
     since = datetime(1904, 1, 1) if workbook.since_1904 else datetime(1899, 12, 30)
-    return shown_number((moment - since).total_seconds() / 86400, code, since_1904=workbook.since_1904)
+    return shown_number((moment - since) / timedelta(1), code, since_1904=workbook.since_1904)

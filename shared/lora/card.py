@@ -39,7 +39,7 @@ A LoRA adapter for {base_link}, {made_by} [hyperlora](https://pypi.org/project/h
 | hypernetwork | {hypernetwork} |
 | made with | {versions} |
 
-{fidelity}{not_read}## Use
+{fidelity}{read}{not_read}## Use
 
 ```python
 from peft import PeftModel
@@ -157,7 +157,8 @@ def save_adapter(
             "combined": f"of {', '.join(part['name'] for part in source.get('parts', [])) or source.get('from')}",
         }[kind],
         fidelity=_fidelity(source.get("fidelity")),
-        not_read=_not_read(source.get("not_read", [])),
+        read=_listed("Of its source, this was read", source.get("read", [])),
+        not_read=_listed("Of its source, this was left out", source.get("not_read", [])),
         warning=_LEAK if is_of_document(kind, source) else "",
         r=weights.r,
         modules=", ".join(weights.modules),
@@ -196,7 +197,7 @@ def is_of_document(kind: Any, source: Any) -> bool:
     return kind == "d2l" or any(part.get("kind") == "d2l" or part.get("of_document") for part in inner)
 
 
-def _not_read(entries: list[str]) -> str:
-    """What of the source is not in the weights. Names come from strangers' files: they are shown as they are."""
+def _listed(title: str, entries: list[str]) -> str:
+    """What of the source is in the weights, or is not. Names come from strangers' files: they are shown as they are."""
     lines = "".join(f"- `{' '.join(entry.replace('`', '').split())}`\n" for entry in entries)
-    return f"Of its source, this was left out:\n\n{lines}\n" if lines else ""
+    return f"{title}:\n\n{lines}\n" if lines else ""

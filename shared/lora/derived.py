@@ -83,6 +83,7 @@ _CARD_FIELDS = {
     "examples": int,
     "description": str,
     "trained_on": str,
+    "read": list,
     "not_read": list,
     "parts": list,
 }
@@ -94,8 +95,9 @@ def _sound_source(adapter: Adapter) -> dict[str, Any]:
     if not isinstance(source, dict):
         return {}
     sound = {k: v for k, v in source.items() if k not in _CARD_FIELDS or type(v) is _CARD_FIELDS[k]}
-    if not all(isinstance(entry, str) for entry in sound.get("not_read", [])):
-        del sound["not_read"]
+    for key in ("read", "not_read"):
+        if not all(isinstance(entry, str) for entry in sound.get(key, [])):
+            del sound[key]
     if not all(isinstance(part, dict) and isinstance(part.get("name"), str) for part in sound.get("parts", [])):
         del sound["parts"]
     return sound

@@ -87,7 +87,9 @@ def test_d2l_says_and_keeps_what_was_left_out(hyperlora, d2l_hypernet, documents
     assert provenance["source"]["not_read"] == json.loads(done.stdout)["not_read"] == expected
     assert provenance["source"]["files"][0]["reading"]["parts"] == {"pages": 2}
     card = (tmp_path / "out" / "README.md").read_text()
-    assert all(f"- `{line}`" in card for line in expected)
+    read = provenance["source"]["read"]
+    assert [line.partition(":")[0] for line in read] == ["a.pdf", "b.xlsx", "c.txt", "d.docx"]
+    assert all(f"- `{line}`" in card for line in read + expected)
     for text in (card, (tmp_path / "out" / "provenance.json").read_text()):
         assert "Shown" not in text and "secret" not in text and str(tmp_path) not in text
     assert hyperlora("inspect", "out").exit_code == 0

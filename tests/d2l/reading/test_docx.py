@@ -134,6 +134,7 @@ def test_a_spreadsheet_that_calls_itself_a_document_is_read_as_what_it_is(tmp_pa
 
 
 SYMBOLS = [("Symbol", "F0B1", "±"), ("Symbol", "F061", "α"), ("Symbol", "B0", "°"), ("Wingdings", "F0FE", "☑")]
+SYMBOLS += [("Wingdings 2", "F050", "✓")]
 
 
 @pytest.mark.parametrize(("font", "place", "shown"), SYMBOLS)
@@ -177,3 +178,57 @@ def test_formulas_reading_aids_and_word_art(tmp_path):
     body = f"<w:p>{maths}</w:p>" + paragraph(f"<w:r>{ruby}</w:r>") + paragraph(f"<w:r>{art}</w:r>")
     text = read(tmp_path, "a.docx", docx(body)).text
     assert text == "(a+b)/c ∑_i^n x(y)\n\n漢(kan)\n\nSale"
+
+
+def run(inner):
+    return f"<w:r>{inner}</w:r>"
+
+
+def test_signs_of_symbol_fonts(tmp_path):
+    signs = [("Symbol", "F061"), ("Symbol", "61"), ("Symbol", "F0A3"), ("Wingdings", "F0FC"), ("Arial", "20AC")]
+    symbols = [run(f'<w:sym w:font="{font}" w:char="{code}"/>') for font, code in signs]
+    letters = run('<w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t>\uf062\uf0b3</w:t>')
+    unknown = run('<w:sym w:font="Own" w:char="F041"/>')
+    document = read(tmp_path, "a.docx", docx(paragraph(*symbols, letters, unknown)))
+    assert document.text == "αα≤✓€β≥"
+    assert document.reading.left_out == [LeftOut("symbol", "of a symbol font", 1)]
+
+
+def test_formulas_keep_their_meaning_on_one_line(tmp_path):
+    def part(name, *inner):
+        return f"<m:{name}>{''.join(inner)}</m:{name}>"
+
+    def text(letters):
+        return part("r", part("t", letters))
+
+    fraction = part("f", part("num", text("a+b")), part("den", text("2")))
+    power = part("sSup", part("e", text("x")), part("sup", text("n+1")))
+    limits = part("naryPr", '<m:chr m:val="∑"/>'), part("sub", text("i=1")), part("sup", text("n"))
+    total = part("nary", *limits, part("e", text("i")))
+    root = part("rad", part("deg"), part("e", text("y")))
+    matrix = part("d", part("e", part("m", *[part("mr", part("e", text(c)), part("e", text("0"))) for c in "pq"])))
+    space = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    formulas = [fraction, power, total, root, matrix, part("d", part("e", text("z")))]
+    body = "".join(f"<w:p><m:oMath {space}>{formula}</m:oMath></w:p>" for formula in formulas)
+    expected = ["(a+b)/2", "x^(n+1)", "∑_(i=1)^n i", "√(y)", "(p, 0; q, 0)", "(z)"]
+    assert read(tmp_path, "a.docx", docx(body)).text.split("\n\n") == expected
+
+
+def test_reading_aids_watermarks_and_joined_paragraphs(tmp_path):
+    aid = run(
+        "<w:ruby><w:rt><w:r><w:t>kan</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>漢</w:t></w:r></w:rubyBase></w:ruby>"
+    )
+    mark = run('<w:pict xmlns:v="v"><v:shape><v:textpath string="DRAFT"/></v:shape></w:pict>')
+    joined = paragraph("a long ", properties="<w:rPr><w:del/></w:rPr>") + paragraph("sentence")
+    assert read(tmp_path, "a.docx", docx(paragraph(aid) + paragraph(mark) + joined)).text == "\n\n".join(
+        ["漢(kan)", "DRAFT", "a long sentence"]
+    )
+
+
+def test_endnotes_have_numbers_of_their_own(tmp_path):
+    notes = {
+        f"{kind}s.xml": (f"{kind}s", f"<w:{kind}s {W}><w:{kind} w:id='2'>{paragraph(kind)}</w:{kind}></w:{kind}s>")
+        for kind in ("footnote", "endnote")
+    }
+    body = paragraph("a", *[run(f'<w:{kind}Reference w:id="2"/>') for kind in ("footnote", "endnote")])
+    assert read(tmp_path, "a.docx", docx(body, notes)).text == "a[1][i]\n\n[1] footnote\n\n[i] endnote"

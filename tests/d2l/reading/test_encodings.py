@@ -2,6 +2,8 @@
 
 import pytest
 
+from d2l.reading.declared import python_name
+from d2l.reading.likely import likely_encoding
 from shared.errors import InputError
 from tests.d2l.reading.make import read
 
@@ -56,6 +58,51 @@ def test_other_encodings_are_refused_with_the_likely_one_and_read_when_named(tex
     assert read(tmp_path, "a.txt", data, encoding=likely).text == text.strip()
     document = read(tmp_path, "a.txt", data, encoding=encoding)
     assert document.text == text.strip() and document.reading.encoding_from == "--encoding"
+
+
+@pytest.mark.parametrize(
+    ("text", "codecs"),
+    [
+        ("Привет мир, как дела сегодня", ("cp1251", "koi8_r", "cp866", "iso8859_5")),
+        ("ПРИВЕТ МИР", ("cp1251", "koi8_r", "cp866")),
+        ("Київ столиця України, її населення", ("cp1251", "koi8_u")),
+        ("Το πλοίο φεύγει στις έξι", ("cp1253", "cp737")),
+        ("שלום עולם זהו משפט בעברית", ("cp1255", "cp862")),
+        ("مرحبا بالعالم هذه جملة", ("cp1256", "iso8859_6")),
+        ("สวัสดีชาวโลก เรือข้ามฟาก", ("cp874",)),
+        ("Größe der Brücke Straße", ("cp1252", "mac_roman", "cp850")),
+        ("El niño comió mañana ¿qué? ¡sí!", ("cp1252", "mac_roman")),
+        ("“Don’t” — she said…", ("cp1252",)),
+        ("Zażółć gęślą jaźń, proszę państwa, dziś", ("cp1250", "iso8859_2", "cp852")),
+        ("Türkçe ığüşöç İstanbul şehri güzel", ("cp1254",)),
+        ("Ātrais ķēniņš šūpojās", ("cp1257",)),
+        ("日本語のテキストです", ("cp932", "euc_jp")),
+        ("渡轮六点出发。票价四克朗。", ("gb18030",)),
+        ("渡輪六點出發。票價四克朗。", ("big5",)),
+        ("여객선은 여섯 시에 떠난다.", ("cp949",)),
+    ],
+)
+def test_short_texts_are_enough_for_a_hint(text, codecs):
+    assert [likely_encoding(text.encode(codec)) for codec in codecs] == list(codecs)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The header says charset=koi8-r\n\nПаром отходит в шесть",
+        "Its encoding: a code page, as in charset=shift_jis\n\nПаром",
+    ],
+)
+def test_prose_about_encodings_declares_none(text, tmp_path):
+    assert read(tmp_path, "a.txt", text).text == text
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        read(tmp_path, "a.txt", text.encode("cp1251"))
+
+
+@pytest.mark.parametrize("label", ["x-sjis", "windows-31j", "x-x-big5", "windows-949", "iso-8859-8-i", "x-gbk", "mac"])
+def test_labels_of_the_web_are_known(label):
+    assert python_name(label) is not None
+    assert "".encode(python_name(label)) == b""
 
 
 def test_a_stray_byte_is_named_with_its_offset(tmp_path):

@@ -102,3 +102,16 @@ def test_a_single_bad_file_is_its_own_error(mixed: Path) -> None:
     with pytest.raises(InputError) as beside:
         read_documents([str(mixed / "a.txt"), str(mixed / "bad1.docx")])
     assert beside.value.message == alone.value.message and "--skip-bad" in beside.value.hint
+
+
+def test_formats_that_nothing_reads_are_said_to_be_so_and_text_of_any_name_is_read(tmp_path):
+    for name in ("page.xps", "book.mobi", "plan.odg"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04 no text \x00\xff")
+        with pytest.raises(InputError, match="is of an unsupported type"):
+            read_documents([str(tmp_path / name)])
+    (tmp_path / "feed.atom").write_text("<title>News</title>")
+    assert read_documents([str(tmp_path / "feed.atom")]).documents[0].text == "<title>News</title>"
+    (tmp_path / "a.txt").write_text("words")
+    read = read_documents([str(tmp_path)])
+    assert [document.text for document in read.documents] == ["words"]
+    assert sorted(Path(file).name for file in read.skipped) == ["book.mobi", "feed.atom", "page.xps", "plan.odg"]

@@ -55,6 +55,27 @@ from tests.d2l.reading.make import epub, read
         ("<p>yes<p hidden>no<p>yes", "yes\n\nyes"),
         ("<p style='color:red; display : none'>no</p>yes<span style=visibility:hidden>no</span>", "yes"),
         ("yes<script>no()</script><style>no{}</style><template>no</template><noscript>no</noscript><!-- no -->", "yes"),
+        ("a <dialog>no</dialog><dialog open>yes</dialog><div popover>no</div>", "a\nyes"),
+        ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby> <ruby>字<rt>ji</rt></ruby>", "漢(kan) 字(ji)"),
+        ("<math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac></math>", "(a+b)/2"),
+        (
+            "<math><semantics><mrow><msup><mi>x</mi><mn>2</mn></msup><mo>=</mo><msqrt><mi>y</mi></msqrt></mrow>"
+            "<annotation>no</annotation></semantics></math>",
+            "x^2=√(y)",
+        ),
+        (
+            "<math><msubsup><mi>x</mi><mi>i</mi><mn>10</mn></msubsup><mroot><mn>8</mn><mn>3</mn></mroot></math>",
+            "x_i^10∛(8)",
+        ),
+        ("<svg><text>A</text><text>B</text><text><tspan x=0>c</tspan><tspan x=0>d</tspan></text></svg>", "A\nB\nc d"),
+        ("x<iframe srcdoc='<p>framed &amp;lt;'></iframe>y", "x\nframed <\ny"),
+        ("<button>Yes</button><button>No</button>", "Yes No"),
+        (
+            "<input placeholder='Your name'><optgroup label=Fruit><option label=apple></optgroup>",
+            "Your name\nFruit\napple",
+        ),
+        ("<table><tr><td rowspan=2>Mon<td>6:00<tr><td>7:00</table>", "Mon | 6:00\n7:00"),
+        ("<dl><dt>A<dd>a<ul><li>b<ol><li>c</ol></ul><dl><dt>B<dd>d</dl>tail</dl>", "A\na\n\nb\n1. c\n\nB\nd\n\ntail"),
         ("unclosed <div><p>one<div>two", "unclosed\n\none\n\ntwo"),
         ("a" + "<div>" * 3000 + "b", "a\nb"),
     ],
@@ -88,13 +109,55 @@ def test_labels_that_python_does_not_have(label, letters, text, tmp_path):
     assert read(tmp_path, "a.html", page).text == text
 
 
+@pytest.mark.parametrize(
+    ("head", "codec"),
+    [
+        ("<!-- <meta charset=koi8-r> --><meta charset=windows-1251>", "cp1251"),
+        ("<script>var charset='koi8-r'; x = {encoding: 'koi8-r'}</script><meta charset=windows-1251>", "cp1251"),
+        ("<script charset=koi8-r src=x></script><meta charset=windows-1251>", "cp1251"),
+        ("<meta name=a content='charset=koi8-r'><meta charset='windows-1251'>", "cp1251"),
+        ('<meta http-equiv="Content-Type" content="text/html; charset=windows-1251">', "cp1251"),
+        (f"<!-- {'x' * 4000} --><meta charset=windows-1251>", "cp1251"),
+        ('<?xml version="1.0" encoding="windows-1251"?>', "cp1251"),
+        ("<meta charset=x-cp1251>", "cp1251"),
+        ("<meta charset=koi>", "koi8-r"),
+        ("<meta charset=utf-16>", "utf-8"),
+    ],
+)
+def test_only_what_declares_the_page_s_own_encoding_counts(head, codec, tmp_path):
+    data = f"{head}<p>Паром отходит".encode(codec)
+    assert read(tmp_path, "a.html", data).text == "Паром отходит"
+
+
+def test_declared_codes_that_the_web_does_not_know_are_none(tmp_path):
+    assert read(tmp_path, "a.html", "<meta charset=utf-7><p>a +AGE-").text == "a +AGE-"
+
+
+def test_sections_of_xhtml_are_text(tmp_path):
+    page = "<?xml version='1.0'?><body><script>//<![CDATA[ no </p> ]]></script><p>a <![CDATA[<b> & c]]></p></body>"
+    assert read(tmp_path, "a.xhtml", page).text == "a <b> & c"
+
+
+def test_formulas_of_any_depth(tmp_path):
+    deep = "<math>" + "<mrow>" * 2000 + "<mi>x</mi><mi>y</mi>"
+    assert read(tmp_path, "a.html", deep).text == "xy"
+
+
 def test_what_is_no_text_or_hidden_is_counted(tmp_path):
-    page = "<p>x<img src=a><img src=b><iframe src=c>no</iframe><video>no</video><p hidden>no</p><p hidden></p>"
+    page = (
+        "<p>x<img src=a><img src=b><input type=image><canvas></canvas><iframe src=c>no</iframe><video>no</video>"
+        "<audio></audio><object></object><embed><p hidden>no</p><p hidden></p>"
+        "<div style=visibility:hidden>no <math><mi>x</mi></math></div><q style=visibility:hidden>no</q>"
+    )
     document = read(tmp_path, "a.html", page)
     assert document.text == "x"
-    assert {(entry.what, entry.count) for entry in document.reading.left_out} == {
-        ("picture", 2), ("frame", 1), ("recording", 1), ("passage", 1)
-    }  # fmt: skip
+    assert {entry.what: entry.count for entry in document.reading.left_out} == {
+        "picture": 4,
+        "frame": 1,
+        "recording": 2,
+        "object": 2,
+        "passage": 4,
+    }
 
 
 def test_books_are_read_as_html_with_their_empty_elements(tmp_path):

@@ -25,11 +25,17 @@ def test_a_body_in_html_alone(tmp_path):
     assert body(document) == "R&D costs <5 €.\n\nNext\xa0paragraph\n\nFare\n4"
 
 
-def test_the_plain_form_is_taken_unless_it_is_a_stub(tmp_path):
+def test_the_form_with_the_most_words_is_taken(tmp_path):
     html = "<p>The fare is four crowns, and the ferry leaves at six from the old quay.</p>"
     full = "The fare is four crowns, and the ferry leaves at six from the old quay."
     assert body(read(tmp_path, "a.eml", mail(full, html))) == full
     assert body(read(tmp_path, "a.eml", mail("See the HTML part.", html))) == full
+    assert body(read(tmp_path, "a.eml", mail(full, "<p>The fare is four crowns."))) == full
+    table = f"{html}<table><tr><td>Child<td>free</table>"
+    assert body(read(tmp_path, "a.eml", mail(full, table))) == f"{full}\n\nChild | free"
+    address = "<https://example.com/a-very-long-way?to=the+quay&and=back>"
+    linked = read(tmp_path, "a.eml", mail(f"Click {address} now", "<p><a href=x>Click</a> now, dear Bob"))
+    assert body(linked) == "Click now, dear Bob"
 
 
 def test_attachments_are_read_or_named(tmp_path):
@@ -124,3 +130,46 @@ def test_a_saved_page_has_no_looks(tmp_path):
     document = read(tmp_path, "a.mht", page.as_bytes())
     assert document.text == "Subject: Saved\n\nShown"
     assert document.reading.left_out == [LeftOut("picture", "pictures are not read", 1, ("a.png",))]
+
+
+def part(head, text, boundary="B"):
+    return f"--{boundary}\n{head}\n\n{text}\n"
+
+
+def multipart(kind, *parts, subject="x"):
+    return (
+        f"Subject: {subject}\nMIME-Version: 1.0\nContent-Type: multipart/{kind}; boundary=B\n\n{''.join(parts)}--B--\n"
+    )
+
+
+def test_attachments_may_declare_their_encoding(tmp_path):
+    for suffix, kind, text in (("txt", "plain", "Паром"), ("html", "html", "<p>Паром")):
+        head = f"Content-Type: text/{kind}; charset=koi8-r; name=a.{suffix}\nContent-Disposition: attachment"
+        data = multipart("mixed", part("Content-Type: text/plain", "see"), part(head, text)).encode("koi8-r")
+        assert read(tmp_path, "a.eml", data).text == f"Subject: x\n\nsee\n\na.{suffix}:\n\nПаром"
+
+
+def test_signatures_are_named_and_reports_read(tmp_path):
+    text = "Content-Type: text/plain; format=flowed; delsp=yes"
+    signature = "Content-Type: application/pgp-signature; name=sig.asc"
+    document = read(
+        tmp_path, "a.eml", multipart("signed", part(text, "manu \nfacturer"), part(signature, "-----BEGIN"))
+    )
+    assert document.text == "Subject: x\n\nmanufacturer"
+    assert document.reading.left_out == [LeftOut("attachment", "a signature", 1, ("sig.asc",))]
+    groups = "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; bob\nStatus: 5.1.1\n"
+    report = part("Content-Type: text/plain", "Not delivered.") + part("Content-Type: message/delivery-status", groups)
+    assert read(tmp_path, "a.eml", multipart("report", report)).text == (
+        "Subject: x\n\nNot delivered.\n\nReporting-MTA: dns; x\n\nFinal-Recipient: rfc822; bob\nStatus: 5.1.1"
+    )
+
+
+def test_mailboxes_are_their_messages(tmp_path):
+    messages = [
+        f"From a Thu Feb 29 2024\nSubject: {name}\n\nbody {name}\n>From there on\n\n" for name in ("one", "two")
+    ]
+    document = read(tmp_path, "a.mbox", "".join(messages))
+    expected = [f"Subject: {name}\n\nbody {name}\nFrom there on" for name in ("one", "two")]
+    assert document.text == "\n\n".join(expected) and document.reading.parts == {"messages": 2}
+    with pytest.raises(InputError, match="is damaged, or not a MBOX file"):
+        read(tmp_path, "a.mbox", "no message\n\nFrom here")

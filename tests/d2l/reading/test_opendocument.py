@@ -96,3 +96,38 @@ def test_reading_aids_and_hidden_columns(tmp_path):
     document = read(tmp_path, "a.ods", opendocument("spreadsheet", sheet))
     assert document.text == "S\n\na | c"
     assert document.reading.left_out == [LeftOut("column", "hidden in sheet S", 1)]
+
+
+def test_hidden_paragraphs_raised_numbers_and_reading_aids(tmp_path):
+    body = (
+        "<text:p text:style-name='Low'>no</text:p><text:p>yes "
+        "<text:hidden-text text:is-hidden='true'>no</text:hidden-text>"
+        "<text:hidden-text text:is-hidden='false'>shown</text:hidden-text></text:p>"
+        "<text:p>10<text:span text:style-name='Up'>2</text:span></text:p>"
+        "<text:p><text:ruby><text:ruby-base>漢</text:ruby-base><text:ruby-text>kan</text:ruby-text></text:ruby></text:p>"
+        "<text:p>no<text:hidden-paragraph text:is-hidden='true'/></text:p>"
+    )
+    styles = (
+        "<style:style style:family='paragraph' style:name='High'>"
+        "<style:text-properties text:display='none'/></style:style>"
+        "<style:style style:family='paragraph' style:name='Low' style:parent-style-name='High'/>"
+        "<style:style style:family='text' style:name='Low'/>"
+        "<style:style style:family='text' style:name='Up'><style:text-properties style:text-position='super 58%'/>"
+        "</style:style>"
+    )
+    document = read(tmp_path, "a.odt", opendocument("text", body, styles))
+    assert document.text == "yes shown\n\n10²\n\n漢(kan)"
+    assert document.reading.left_out == [LeftOut("passage", "hidden text", 3)]
+
+
+def test_hidden_columns_of_sheets(tmp_path):
+    def row(*cells):
+        inner = "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in cells)
+        return f"<table:table-row>{inner}</table:table-row>"
+
+    hidden = "<table:table-column table:visibility='collapse' table:number-columns-repeated='2'/>"
+    columns = f"<table:table-column/><table:table-column-group>{hidden}</table:table-column-group>"
+    sheet = f"<table:table table:name='S'>{columns}{row('a', 'b', '', 'd')}{row('1', '2', '', '4')}</table:table>"
+    document = read(tmp_path, "a.ods", opendocument("spreadsheet", sheet))
+    assert document.text == "S\n\na | d\n1 | 4"
+    assert document.reading.left_out == [LeftOut("column", "hidden in sheet S", 1)]

@@ -1,11 +1,13 @@
 """PDF: every page once, words whole and in the order in which they are read."""
 
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
 
-from d2l.reading.pdf import join_broken_words, logical
+from d2l.reading.pdf import inspect, join_broken_words, logical
+from d2l.reading.pdfform import form_lines
 from d2l.reading.report import LeftOut
 from shared.errors import InputError
 from tests.d2l.reading.make import pdf, read
@@ -115,7 +117,7 @@ def test_ligatures_and_shaped_letters_are_letters(tmp_path):
     assert text.startswith("The first office\n") and set(text.split("\n")[1]) == set("سلام")
 
 
-def test_notes_are_read_and_fields_and_attachments_named(tmp_path):
+def test_notes_are_read_and_attachments_named(tmp_path):
     from fpdf import FPDF
 
     document = FPDF()
@@ -128,8 +130,6 @@ def test_notes_are_read_and_fields_and_attachments_named(tmp_path):
     done = read(tmp_path, "a.pdf", data)
     assert done.text == "Body.\nIn a box"
     assert done.reading.left_out == [LeftOut("attachment", "attached files are not read", 1, ("data.txt",))]
-    field = data.replace(b"/Subtype /FreeText", b"/FT /Tx /Subtype /Widget")
-    assert read(tmp_path, "a.pdf", field).reading.left_out[0].what == "form field"
 
 
 @pytest.mark.skipif(not shutil.which("tesseract"), reason="needs Tesseract's language data")
@@ -155,3 +155,76 @@ def test_scanned_pages_are_recognised_on_request(tmp_path):
 def test_ocr_without_its_language_is_one_clear_line(tmp_path):
     with pytest.raises(InputError, match="OCR needs Tesseract's language data 'xxx'"):
         read(tmp_path, "a.pdf", pdf([(20, 20, "First.")], []), ocr="xxx")
+
+
+def form(fields, *, packed=False, encrypted=False):
+    """A page with "Body." and a form of those objects, in the file or in an object stream."""
+    content = b"BT /F1 12 Tf 50 700 Td (Body.) Tj ET"
+    numbers = " ".join(f"{number} 0 R" for number in fields)
+    objects = {
+        1: f"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[{numbers}]>>>>".encode(),
+        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        3: b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        4: b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+        5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    }
+    if packed:
+        bodies = [value.encode("latin-1") for value in fields.values()]
+        starts = [sum(len(body) + 1 for body in bodies[:i]) for i in range(len(bodies))]
+        head = " ".join(f"{number} {start}" for number, start in zip(fields, starts, strict=True)).encode() + b" "
+        stream = zlib.compress(head + b" ".join(bodies))
+        objects[99] = b"<</Type/ObjStm/N %d/First %d/Filter/FlateDecode/Length %d>>stream\n%s\nendstream" % (
+            len(fields),
+            len(head),
+            len(stream),
+            stream,
+        )
+    else:
+        objects |= {number: value.encode("latin-1") for number, value in fields.items()}
+    out, places = b"%PDF-1.7\n", {}
+    for number, body in objects.items():
+        places[number] = len(out)
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % places.get(number, 0) for number in range(1, 100))
+    start = len(out)
+    out += b"xref\n0 100\n0000000000 65535 f \n" + table + b"trailer <</Root 1 0 R /Size 100>>\n"
+    return out + (b"%/Encrypt\n" if encrypted else b"") + b"startxref\n%d\n%%%%EOF" % start
+
+
+FIELDS = {
+    10: r"<</FT/Tx/T(name)/V(Ann \(Lee\) \351lan \200)/Opt[(no)(no)]>>",
+    11: "<</FT/Ch/T(city)/V<FEFF004B00F6006C006E>>>",
+    12: "<</FT/Tx/T(group)/Kids[13 0 R]>>",
+    13: "<</Parent 12 0 R/T(inner)/V(deep)>>",
+    14: "<</FT/Btn/T(agree)/V/Yes>>",
+    15: "<</FT/Btn/T(no)/V/Off>>",
+    16: "<</FT/Ch/T(many)/V[(a)(b)]>>",
+    17: "<</FT/Tx/T(x1)/TU(Your fare)/V(4.50)>>",
+    18: "<</FT/Tx/T(empty)/V()>>",
+}
+FILLED = "name: Ann (Lee) élan •\ncity: Köln\ngroup.inner: deep\nagree: Yes\nmany: a, b\nYour fare: 4.50"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_filled_into_a_form_is_read(packed, tmp_path):
+    document = read(tmp_path, "a.pdf", form(FIELDS, packed=packed))
+    assert document.text == f"Body.\n\n{FILLED}"
+    assert document.reading.parts == {"pages": 1, "form fields": 6} and document.reading.left_out == []
+
+
+def test_a_value_that_was_changed_later_counts(tmp_path):
+    assert form_lines([b"1 0 obj <</FT/Tx/T(a)/V(old)>> endobj", b"1 0 obj <</FT/Tx/T(a)/V(new)>> endobj"]) == [
+        "a: new"
+    ]
+
+
+def test_encrypted_values_are_named(tmp_path):
+    structure = inspect(form(FIELDS, encrypted=True), "a.pdf")
+    assert structure.form == [] and structure.hidden_fields == 8
+
+
+@pytest.mark.parametrize(
+    "bad", [b"<</FT/Tx/T(a", b"<</FT/Tx/V" + b"[" * 1000, b"<</FT/Tx/Parent 1 0 R/V(v)", b"((((", b"<<"]
+)
+def test_damaged_fields_do_no_harm(bad):
+    assert form_lines([b"1 0 obj " + bad + b" endobj"]) in ([], ["v"])

@@ -22,6 +22,15 @@ def test_inline_pictures_are_left_out(tmp_path):
     assert read(tmp_path, "a.md", "short data:image/png;base64,AAAA here").text.endswith("base64,AAAA here")
 
 
+def test_the_last_line_of_a_broken_picture_goes_with_it(tmp_path):
+    lines = "\n".join(PICTURE[i : i + 76] for i in range(0, 760, 76))
+    assert read(tmp_path, "a.md", f"![](data:image/png;base64,\n{lines}\nAAAA==) end").text == "![](data:) end"
+    assert (
+        read(tmp_path, "a.md", f"<img src='data:image/png;base64,{lines}\nAAAA'> end").text == "<img src='data:'> end"
+    )
+    assert read(tmp_path, "a.md", f"url(data:image/png;base64,{lines})\nConclusion\n").text == "url(data:)\nConclusion"
+
+
 def notebook(*cells):
     return json.dumps({"nbformat": 4, "cells": list(cells)})
 
@@ -52,3 +61,11 @@ def test_a_damaged_notebook(tmp_path):
     for text in ("{", "[]", '{"cells": 3}', "[" * 100_000):
         with pytest.raises(InputError, match="is damaged, or not a IPYNB file"):
             read(tmp_path, "a.ipynb", text)
+
+
+def test_outputs_in_other_forms_are_read_or_named(tmp_path):
+    latex = {"output_type": "display_data", "data": {"text/latex": "$x^2$"}}
+    data = {"output_type": "display_data", "data": {"application/json": {"a": 1}}}
+    document = read(tmp_path, "a.ipynb", notebook(code("show()", latex, data)))
+    assert document.text == "show()\n\n$x^2$"
+    assert document.reading.left_out == [LeftOut("output", "its format is not read", 1, ("application/json",))]

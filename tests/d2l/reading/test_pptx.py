@@ -60,6 +60,34 @@ def test_arrows_in_a_symbol_font_and_formulas(tmp_path):
     arrow = '<a:r><a:rPr><a:sym typeface="Wingdings" charset="2"/></a:rPr><a:t>à</a:t></a:r>'
     plain = "<a:r><a:t> voilà</a:t></a:r>"
     half = "<m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f>"
-    maths = f'<a14:m xmlns:a14="a"><m:oMath xmlns:m="m">{half}</m:oMath></a14:m>'
-    slide = f"<p:sp><p:txBody><a:p>{arrow}{plain}</a:p><a:p>{maths}</a:p></p:txBody></p:sp>"
-    assert read(tmp_path, "a.pptx", pptx(slide)).text == "→ voilà\n1/2"
+    maths = f'<a14:m xmlns:a14="a"><m:oMath xmlns:m="x/math">{half}</m:oMath></a14:m>'
+    signs = '<a:r><a:rPr><a:latin typeface="Wingdings"/></a:rPr><a:t>\uf0fc\uf021</a:t></a:r>'
+    slide = f"<p:sp><p:txBody><a:p>{arrow}{plain}</a:p><a:p>{maths}{signs}</a:p></p:txBody></p:sp>"
+    document = read(tmp_path, "a.pptx", pptx(slide))
+    assert document.text == "→ voilà\n1/2✓"
+    assert document.reading.left_out == [LeftOut("symbol", "of a symbol font", 1)]
+
+
+def test_raised_numbers_formulas_and_paragraphs_of_diagrams(tmp_path):
+    raised = '<a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>2</a:t></a:r>'
+    fraction = '<m:f xmlns:m="x/math"><m:num><m:t>1</m:t></m:num><m:den><m:t>2</m:t></m:den></m:f>'
+    slide = shape("x").replace("<a:r><a:t>x</a:t></a:r>", f"{raised}<a:br/><a14:m xmlns:a14='a'>{fraction}</a14:m>")
+    diagram = f'<d:data xmlns:d="d" {A}><d:pt><d:t>{text_body("one", "two")}</d:t></d:pt></d:data>'
+    slide += frame('<d:relIds xmlns:d="d" r:dm="r1"/>')
+    data = pptx(slide, parts={"data.xml": ("diagramData", diagram)})
+    assert read(tmp_path, "a.pptx", data).text == "10²\n1/2\n\none\ntwo"
+
+
+def test_charts_of_new_kinds_and_the_number_of_comments(tmp_path):
+    def level(*points):
+        return f"<c:dim><c:lvl>{''.join(f'<c:pt>{point}</c:pt>' for point in points)}</c:lvl></c:dim>"
+
+    data = f"<c:data>{level('East', 'West')}{level(1, 2)}</c:data>"
+    chart = f'<c:chartSpace xmlns:c="c"><c:chartData>{data}</c:chartData></c:chartSpace>'
+    comments = f"<p:cmLst {P}><p:cm/><p:cm/></p:cmLst>"
+    slide = frame('<c:chart xmlns:c="c" r:id="r1"/>')
+    document = read(
+        tmp_path, "a.pptx", pptx(slide, parts={"chart.xml": ("chartEx", chart), "c.xml": ("comments", comments)})
+    )
+    assert document.text == "East | 1\nWest | 2"
+    assert document.reading.left_out == [LeftOut("comment", "comments are not part of the text", 2)]

@@ -51,6 +51,18 @@ from tests.d2l.reading.make import read, rows, xlsx
         (12345.678901, "General", "12345.6789"),
         (4006381333931, "General", "4006381333931"),
         (1e20, "General", "1E+20"),
+        (3.14159, "# ??/??", "3 1/7"),
+        (0.333, "# ?/8", "3/8"),
+        (-1.5, "# ?/?", "-1 1/2"),
+        (99999, "0.0E+00", "1.0E+05"),
+        (9.96e-5, "0.0E+00", "1.0E-04"),
+        (123456, "##0.0E+0", "123.5E+3"),
+        (999960, "##0.0E+0", "1.0E+6"),
+        (1.5, "[h]:mm", "36:00"),
+        (45351, '[$-411]ggge"年"m"月"d"日"', "2024年2月29日"),
+        (-1234.5, "[$£-809]#,##0.00;[Red]-[$£-809]#,##0.00", "-£1,234.50"),
+        (3, '[=1]"one";[=2]"two";0', "3"),
+        (5, "", "5"),
         (0.00001234, "General", "1.234E-05"),
         (-5, "General", "-5"),
     ],
@@ -155,3 +167,11 @@ def test_dates_stored_as_text_are_shown_under_their_format(tmp_path):
 def test_a_rounded_mantissa_keeps_one_digit():
     assert shown_number(999_900, "0.0E+0") == "1.0E+6"
     assert shown_number(999_960, "##0.0E+0") == "1.0E+6"
+
+
+@pytest.mark.parametrize("since_1904", [False, True])
+def test_dates_that_are_stored_as_text(since_1904, tmp_path):
+    cells = "".join(f'<c t="d" s="{style}"><v>2024-02-29T12:00:00</v></c>' for style in (1, 0))
+    sheet = f'<sheetData><row r="1">{cells}</row></sheetData>'
+    data = xlsx({"S": sheet}, formats=("d mmm yyyy h:mm",), since_1904=since_1904)
+    assert read(tmp_path, "a.xlsx", data).text == "S\n\n29 Feb 2024 12:00 | 2024-02-29T12:00:00"

@@ -158,7 +158,8 @@ def test_provenance_that_holds_anything_is_no_traceback(adapters, tmp_path):
         file.write_text(json.dumps(dict.fromkeys(names, value)))
         odd = read_adapter(adapters[0].path)
         assert as_parts([odd, adapters[1]], (1, 1))[0].record["rows"] is None
-        source = dict.fromkeys(("parts", "not_read", "pairs", "gradient_steps", "description", "examples"), value)
+        fields = ("parts", "read", "not_read", "pairs", "gradient_steps", "description", "examples")
+        source = dict.fromkeys(fields, value)
         file.write_text(json.dumps({"kind": "t2l", "source": source}))
         save_derived(tmp_path / f"changed-{number}", read_adapter(adapters[0].path), odd.weights, {"scaled_by": 1})
         assert torch.equal(
