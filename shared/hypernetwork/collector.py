@@ -9,7 +9,7 @@ from shared.base.targets import Target, TargetGrid
 from shared.hypernetwork.head import ChunkFactors
 from shared.hypernetwork.solver import MemoryStatistics, SolvedMemory, solve_rows, solve_statistics
 from shared.lora.weights import LoraFactors, LoraWeights, TruncatedLora
-from shared.threads import each_on_one_thread
+from shared.threads import each_on_one_thread, large_products
 
 #: Rows that are held before they are summed; each sum reads and writes all second moments.
 ROWS_AT_A_TIME = 1024
@@ -91,5 +91,6 @@ class RowCollector:
             self.statistics[name].add(part[name].keys, part[name].values)
 
         if self.held:
-            each_on_one_thread(add, list(self.statistics), self.device)
+            with large_products():
+                each_on_one_thread(add, list(self.statistics), self.device)
         self.held = []
