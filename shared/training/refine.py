@@ -1,6 +1,6 @@
 """Gradient steps on an adapter that exists: a few passes over prompts with their answers make it say them.
 
-A generated adapter is close; steps on its own factors, in the last blocks alone, take it the rest of the way (context
+A generated adapter is close; steps on its own factors, in the upper blocks alone, take it the rest of the way (context
 distillation, Snell et al. 2022, arXiv:2209.15189, from a start that already knows the text). Anchors hold everything
 else: prompts with the base model's own replies, whose distribution the adapter must leave as it is.
 """
@@ -43,14 +43,14 @@ class RefineConfig(Config):
     """
 
     passes: int = 4
-    least_steps: int = 16
+    least_steps: int = 8
     most_steps: int = 240
-    lr: float = 4e-4
+    lr: float = 8e-4
     batch_size: int = 32
     anchor_batch_size: int = 8
     batch_tokens: int = 3072
     anchor_weight: float = 1.0
-    blocks: float = 1 / 3
+    blocks: float = 0.7
     good_enough: float = 0.05
     seed: int = 0
 
@@ -120,6 +120,8 @@ def refine(
         raise InputError(
             f"the adapter changes nothing in blocks {first} to {num_blocks - 1}", "train more of the blocks"
         )
+    # What is below the lowest trained factors is computed once.
+    first = min(block_of(name) or 0 for name, f in weights.items() if f.lora_A.requires_grad or f.lora_B.requires_grad)
     with apply_lora(base.model, weights.detach().to(base.placement.dtype)):
         usual = prompt_class(base, sorted(prompts, key=len)[:3], first)
         # Of very many prompts, as many as there are steps for.

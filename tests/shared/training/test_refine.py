@@ -184,6 +184,24 @@ def test_a_long_prompt_is_no_pack_and_has_a_step_of_its_own(tiny_base, monkeypat
     assert len(found.losses) == len(made) + 1
 
 
+def test_blocks_below_the_lowest_trained_factors_run_once(tiny_base, monkeypatch):
+    upper = LoraWeights({n: f for n, f in random_weights(tiny_base, ("down_proj",), 4).items() if ".1." in n})
+    firsts: list[int] = []
+
+    def seen(base, prompts, first):
+        firsts.append(first)
+        return prompt_class(base, prompts, first)
+
+    monkeypatch.setattr("shared.training.refine.prompt_class", seen)
+    half, whole = (
+        refine(tiny_base, upper, PROMPTS, (), RefineConfig(least_steps=3, blocks=share)).weights for share in (0.5, 1.0)
+    )
+    assert firsts == [1, 1]
+    assert all(
+        torch.equal(half[n].lora_A, f.lora_A) and not torch.equal(f.lora_A, upper[n].lora_A) for n, f in whole.items()
+    )
+
+
 def test_refining_refuses_an_adapter_without_the_last_blocks(tiny_base):
     lower = LoraWeights({n: f for n, f in random_weights(tiny_base, ("down_proj",), 4).items() if ".0." in n})
     with pytest.raises(InputError, match="changes nothing in blocks 1 to 1"):
