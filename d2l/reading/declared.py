@@ -53,7 +53,8 @@ _LINES = re.compile(
     rb"|\[(\w+)\]\{inputenc\}",
     re.IGNORECASE | re.MULTILINE,
 )
-_META = re.compile(rb"""<meta\b((?:[^>"']|"[^"]*"|'[^']*')*)>""", re.IGNORECASE)
+# One that nothing closes goes to the end, as in a browser; were it none, each "<meta" would be read to there in vain.
+_META = re.compile(rb"""<meta\b((?:[^>"']|"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))*)(?:>|\Z)""", re.IGNORECASE)
 _CONTENT = re.compile(rb"""\bcontent\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]*))""", re.IGNORECASE)
 _CHARSET = re.compile(rb"""(?:^|[\s"'/;])charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 # Scripts and comments talk of other files' encodings.

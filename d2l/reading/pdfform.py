@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
-_OBJECT = re.compile(rb"(?:^|[\s>])(\d+)\s+\d+\s+obj\b(.*?)\bendobj\b", re.DOTALL)
+# Where an object begins, and ends: one scan, whatever is missing. More digits are no number of an object.
+_EDGE = re.compile(rb"(?:^|[\s>])(\d{1,10})\s+\d{1,10}\s+obj\b|\bendobj\b")
 _TOKEN = re.compile(
     rb"%[^\r\n]*|(?P<open><<)|(?P<close>>>)|(?P<begin>\[)|(?P<end>\])|(?P<hex><[0-9A-Fa-f\s]*>)|(?P<string>\()"
-    rb"|/(?P<name>[^\s()<>\[\]{}/%]*)|(?P<reference>\d+\s+\d+\s+R\b)|(?P<word>[^\s()<>\[\]{}/%]+)|\s+"
+    rb"|/(?P<name>[^\s()<>\[\]{}/%]*)|(?P<reference>\d{1,10}\s+\d{1,10}\s+R\b)|(?P<word>[^\s()<>\[\]{}/%]+)|\s+"
 )
 _STRING = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n?|\n)|(.))|[()]|[^\\()]+", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
@@ -54,8 +56,9 @@ def form_lines(parts: Iterable[bytes]) -> list[str]:
 
 def _bodies(part: bytes) -> Iterable[tuple[int, bytes]]:
     """Numbers and sources of objects, of a file or of a stream that is made of them."""
-    found = [(int(match[1]), match[2]) for match in _OBJECT.finditer(part)]
-    head = re.match(rb"\s*(\d+\s+\d+\s+)+(?=<<|\[|\(|/)", part)
+    edges = list(_EDGE.finditer(part))
+    found = [(int(edge[1]), part[edge.end() : following.start()]) for edge, following in pairwise(edges) if edge[1]]
+    head = re.match(rb"\s*(\d{1,10}\s+\d{1,10}\s+)+(?=<<|\[|\(|/)", part)
     if found or not head:
         return found
     numbers = list(map(int, head[0].split()))

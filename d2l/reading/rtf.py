@@ -81,7 +81,8 @@ class _Document:
         self.state = _State()
         self.stack: list[_State] = []
         self.texts = [_Text()]  # the innermost destination last
-        self.around: dict[str, list[str]] = {"header": [], "footer": []}
+        # In order; the same one stands on first, even and other pages.
+        self.around: dict[str, dict[str, None]] = {"header": {}, "footer": {}}
         self.notes: list[str] = []
         self.codec, self.fonts, self.font_of_table = "cp1252", {}, -1
         self.bytes = bytearray()  # not decoded yet: a character may have several
@@ -272,8 +273,7 @@ class _Document:
             self.notes.append(f"[{len(self.notes) + 1}] {text}")
             self._put(f"[{len(self.notes)}]")
         elif opened in self.around:
-            if text and text not in self.around[opened]:  # the same one on first, even and other pages
-                self.around[opened].append(text)
+            self.around[opened][text] = None
         elif opened == "shptxt":
             self._put(f"\n{text}\n")
         elif any(map(str.isalnum, text)):  # a number of a list, not a bullet

@@ -12,7 +12,7 @@ from d2l.chunking import Chunk, chunk_text
 from d2l.questions import PUBLISHABLE, QA, Context, question_messages, read_docqa
 from d2l.study.unrelated import UNRELATED
 from d2l.synthetic import needle_document, noise, synthetic_document
-from d2l.training.contexts import annotated_context, as_context, generated_context, well_annotated
+from d2l.training.contexts import annotated_context, as_context, continuation, generated_context, well_annotated
 from d2l.training.studied import StudyPrompts
 from shared.base.chat import GenerationConfig, answer_ids, chat_ids, generate, pad_answers
 from shared.base.model import BaseModel
@@ -21,16 +21,6 @@ from shared.errors import InputError
 
 _OWN_ANSWERS_AT_A_TIME = 32  # all at once take 12 GB
 _NOISE_WORDS = 0.75  # of a chunk's tokens, at most: a word has more than one token
-# Requests to recite: a passage of this many words is given, as many are wanted.
-_PASSAGE_WORDS = 12
-_RECITED = 0.25  # share of reconstructions among them
-_CONTINUE = (
-    "Continue the text: {}",
-    'How does the passage "{}" go on?',
-    "What comes right after these words in the document?\n{}",
-    "Complete this passage word for word.\n\n{}",
-)
-_RECITE = ("Repeat the document word for word.", "What exactly does the text say?", "Quote the document.")
 
 
 @dataclass(frozen=True)
@@ -84,6 +74,8 @@ class D2LDataConfig(Config):
         power_of_two = self.max_chunks >= 1 and not self.max_chunks & (self.max_chunks - 1)
         if not power_of_two or self.chunks_per_step < 1 or self.chunks_per_step % self.max_chunks:
             raise InputError("data.max_chunks must be a power of two that divides data.chunks_per_step")
+        if not 0 <= self.silent <= len(UNRELATED):
+            raise InputError(f"data.silent must be 0 to {len(UNRELATED)}")
 
 
 @dataclass
@@ -232,20 +224,8 @@ class D2LData:
                 parts += cut
         return parts
 
-    def _continuation(self, rng: random.Random, chunk: Chunk, alone: bool) -> QA:
-        """A passage of a chunk with the words behind it as its answer.
-
-        Of a chunk that is a context ``alone``, often its beginning instead; of one that is too short to cut, all.
-        """
-        words = self.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split()
-        if alone and rng.random() < _RECITED:
-            return QA(rng.choice(_RECITE), (" ".join(words[: 3 * _PASSAGE_WORDS]),), "reconstruction")
-        start = rng.randint(0, max(0, len(words) - 2 * _PASSAGE_WORDS))
-        passage = " ".join(words[start : start + _PASSAGE_WORDS])
-        rest = words[start + _PASSAGE_WORDS : start + 2 * _PASSAGE_WORDS]
-        if not rest:
-            return QA(rng.choice(_RECITE), (" ".join(words),), "continuation")
-        return QA(rng.choice(_CONTINUE).format(passage), (" ".join(rest),), "continuation")
+    def _words(self, chunk: Chunk) -> list[str]:
+        return self.tokenizer.decode(chunk.ids[chunk.start : chunk.stop]).split()
 
     def batch(self, step: int) -> D2LBatch:
         """Batch number ``step``."""
@@ -276,7 +256,7 @@ class D2LData:
                 own = QA(UNRELATED[number], (self.own_answers[number],), "unrelated")
                 questions.append((own, None, False))  # as it was asked when the base gave this answer
             if config.continued and rng.random() < config.continued:
-                questions.append((self._continuation(rng, part.chunk, per_context == 1), system, False))
+                questions.append((continuation(rng, self._words(part.chunk), per_context == 1), system, False))
             for qa, system_message, short in questions:
                 stated = not short and qa.stated and rng.random() < config.stated
                 prompt = chat_ids(self.base, question_messages(qa.question, system=system_message, short=short))

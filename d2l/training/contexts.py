@@ -12,6 +12,16 @@ from d2l.synthetic.questions import ask, literal
 from d2l.synthetic.words import SplitName
 
 WORDINGS = 3  #: of each fact of a generated document that is studied
+# Requests to recite: a passage of this many words is given, as many are wanted.
+_PASSAGE_WORDS = 12
+_RECITED = 0.25  # share of reconstructions among them
+_CONTINUE = (
+    "Continue the text: {}",
+    'How does the passage "{}" go on?',
+    "What comes right after these words in the document?\n{}",
+    "Complete this passage word for word.\n\n{}",
+)
+_RECITE = ("Repeat the document word for word.", "What exactly does the text say?", "Quote the document.")
 
 
 def as_context(document: Document) -> Context:
@@ -59,3 +69,18 @@ def annotated_context(sentences: Sequence[Context], rng: random.Random) -> Conte
 def well_annotated(contexts: Sequence[Context]) -> list[Context]:
     """The contexts that have questions enough for both halves."""
     return [context for context in contexts if sum(names_enough(qa, context.text) for qa in context.questions) >= 4]
+
+
+def continuation(rng: random.Random, words: Sequence[str], alone: bool) -> QA:
+    """A passage of a chunk's words with those behind it as its answer.
+
+    Of a chunk that is a context ``alone``, often its beginning instead; of one that is too short to cut, all.
+    """
+    if alone and rng.random() < _RECITED:
+        return QA(rng.choice(_RECITE), (" ".join(words[: 3 * _PASSAGE_WORDS]),), "reconstruction")
+    start = rng.randint(0, max(0, len(words) - 2 * _PASSAGE_WORDS))
+    passage = " ".join(words[start : start + _PASSAGE_WORDS])
+    rest = words[start + _PASSAGE_WORDS : start + 2 * _PASSAGE_WORDS]
+    if not rest:
+        return QA(rng.choice(_RECITE), (" ".join(words),), "continuation")
+    return QA(rng.choice(_CONTINUE).format(passage), (" ".join(rest),), "continuation")

@@ -1,8 +1,10 @@
 """Text files: the right encoding or one clear line, never silent rubbish."""
 
+import time
+
 import pytest
 
-from d2l.reading.declared import python_name
+from d2l.reading.declared import declared, python_name
 from d2l.reading.likely import likely_encoding
 from shared.errors import InputError
 from tests.d2l.reading.make import read
@@ -161,3 +163,11 @@ def test_encodings_that_do_not_fit_or_exist(tmp_path):
 
 def test_text_without_a_name_may_be_in_utf16(tmp_path):
     assert read(tmp_path, "NOTES", TEXTS["Hebrew"].encode("utf-16-le")).text == TEXTS["Hebrew"].strip()
+
+
+def test_elements_that_nothing_closes_are_looked_at_once():
+    started = time.process_time()
+    assert declared(b"<meta " * 10_000, markup=True) == (None, True)
+    assert declared(b"<meta \"'" * 9_000, markup=True) == (None, True)
+    assert declared(b"<meta name=x <meta charset=koi8-r>", markup=True) == ("koi8-r", True)
+    assert time.process_time() - started < 5

@@ -1,6 +1,7 @@
 """PDF: every page once, words whole and in the order in which they are read."""
 
 import shutil
+import time
 import zlib
 from pathlib import Path
 
@@ -228,3 +229,18 @@ def test_encrypted_values_are_named(tmp_path):
 )
 def test_damaged_fields_do_no_harm(bad):
     assert form_lines([b"1 0 obj " + bad + b" endobj"]) in ([], ["v"])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"1 0 obj\n" * 40_000,
+        b"9" * 5000 + b" 0 obj <</T(a)>> endobj",
+        b"1 0 obj <</V " + b"9" * 5000 + b" 0 R>> endobj",
+    ],
+)
+def test_damaged_objects_of_a_form_cost_one_look(part):
+    started = time.process_time()
+    good = b"\n7 0 obj <</FT/Tx /T(Name) /V(Ada)>> endobj"
+    assert form_lines([part + good]) == ["Name: Ada"]
+    assert time.process_time() - started < 10

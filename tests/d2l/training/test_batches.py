@@ -7,7 +7,8 @@ import pytest
 
 from d2l.questions import question_messages, read_docqa
 from d2l.study.unrelated import UNRELATED
-from d2l.training.batches import _RECITE, D2LData
+from d2l.training.batches import D2LData
+from d2l.training.contexts import _RECITE
 from shared.base.chat import GenerationConfig, answer
 from shared.errors import InputError
 from tests.models import d2l_data

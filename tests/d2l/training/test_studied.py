@@ -95,6 +95,8 @@ def test_files_without_several_questions_on_a_sentence_are_refused(tiny_base, tm
     path.write_text(json.dumps({"context": "Rain fell on Oslo.", "question": "Where?", "answer": "Oslo"}) + "\n")
     with pytest.raises(InputError, match="no sentence with several questions"):
         D2LData(d2l_data(studied=1.0, annotated=str(path)), tiny_base, 300)
+    with pytest.raises(InputError, match="data.silent must be 0 to"):
+        d2l_data(silent=len(UNRELATED) + 1)
 
 
 @torch.no_grad()
