@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import speed_tables, tables
+from benchmarks import document_tables, overview_tables, speed_tables, task_tables
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
@@ -21,33 +21,33 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "reli
 MARKED = re.compile(r"(<!-- report: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
-    "overview": tables.overview,
-    "card-d2l": tables.card_d2l,
-    "card-t2l": tables.card_t2l,
-    "study": tables.study,
-    "brief": tables.brief,
-    "docqa": tables.docqa,
-    "docqa-kinds": tables.docqa_kinds,
-    "docqa-real": tables.docqa_real,
-    "docqa-plain": tables.docqa_plain,
-    "docqa-long": tables.docqa_long,
-    "needles": tables.needles,
-    "needles-prose": tables.needles_prose,
-    "compare": tables.compare,
-    "budget": tables.budget,
-    "general": tables.general,
-    "conflicts": tables.conflicts,
-    "tasks-seen": tables.tasks_seen,
-    "tasks-unseen": tables.tasks_unseen,
-    "tasks-differences": tables.tasks_differences,
-    "tasks-each": tables.tasks_each,
+    "overview": overview_tables.overview,
+    "card-d2l": overview_tables.card_d2l,
+    "card-t2l": overview_tables.card_t2l,
+    "study": document_tables.study,
+    "brief": document_tables.brief,
+    "docqa": document_tables.docqa,
+    "docqa-kinds": document_tables.docqa_kinds,
+    "docqa-real": document_tables.docqa_real,
+    "docqa-plain": document_tables.docqa_plain,
+    "docqa-long": document_tables.docqa_long,
+    "needles": document_tables.needles,
+    "needles-prose": document_tables.needles_prose,
+    "compare": document_tables.compare,
+    "budget": document_tables.budget,
+    "general": document_tables.general,
+    "conflicts": document_tables.conflicts,
+    "tasks-seen": task_tables.tasks_seen,
+    "tasks-unseen": task_tables.tasks_unseen,
+    "tasks-differences": task_tables.tasks_differences,
+    "tasks-each": task_tables.tasks_each,
     "times": speed_tables.times,
     "making": speed_tables.making,
     "answering": speed_tables.answering,
     "decoding": speed_tables.decoding,
     "reference-shapes": speed_tables.reference_shapes,
-    "campaign": tables.campaign,
-    "memory": tables.memory,
+    "campaign": overview_tables.campaign,
+    "memory": overview_tables.memory,
 }
 
 

@@ -1,6 +1,6 @@
 """The tables of seconds and bytes, each from the JSON files of benchmarks/results."""
 
-from benchmarks.tables import figure, result, table
+from benchmarks.cells import figure, result, table
 
 
 def times() -> str:

@@ -108,7 +108,6 @@ MAX_LINES = 310
 LONGER = {
     "examples/make_brief.py": "the text of the demo's brief",
     "tests/models.py": "every tiny model in one place",
-    "benchmarks/tables.py": "one function for each table of the pages",
 }
 
 
