@@ -47,8 +47,15 @@ def without_folders(argument: str) -> str:
 
 
 def provenance(base: "BaseModel | None" = None, **facts: Any) -> dict[str, Any]:
-    """What a figure came from: command, versions, base model, and what the caller adds (data, hypernetwork, seed)."""
-    model = {} if base is None else {"base_model": base.spec.to_dict(), "dtype": str(base.placement.dtype)}
+    """What a figure came from: command, versions, base model, and what the caller adds (data, hypernetwork, seed).
+
+    Of a base model that is a file or a folder, the name alone: results are passed on.
+    """
+    model = {}
+    if base is not None:
+        spec = base.spec.to_dict()
+        spec["name_or_path"] = without_folders(spec["name_or_path"])
+        model = {"base_model": spec, "dtype": str(base.placement.dtype)}
     return {"command": command_line(), "versions": library_versions(), **model, **facts}
 
 
