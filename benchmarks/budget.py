@@ -38,7 +38,7 @@ def adapter(model: D2LModel, cache: ChunkCache, text: str, method: str, rank: in
     if method == "drop":
         kept, rows = [], network.config.bias_r
         for chunk in chunks:
-            rows += model.num_rows(chunk)
+            rows += network.head.num_rows(chunk.num_keys)
             if rows > rank and kept:
                 break
             kept.append(chunk)

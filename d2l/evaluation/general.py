@@ -87,13 +87,18 @@ def evaluate_general(
     adapter = mean(shares)
     return GeneralResult(
         base,
-        None if bias is None else _share(_replies(model, bias, max_new_tokens)),
+        None if bias is None else general_share(model, bias, max_new_tokens),
         adapter,
         shares,
         1 - adapter / base if base else None,
         mean(same),
         len(GENERAL),
     )
+
+
+def general_share(model: D2LModel, lora: LoraWeights | None, max_new_tokens: int = 32) -> float:
+    """Share of ``GENERAL`` that the base answers right, with an adapter or (``None``) without."""
+    return _share(_replies(model, lora, max_new_tokens))
 
 
 def _replies(model: D2LModel, lora: LoraWeights | None, max_new_tokens: int) -> list[str]:
