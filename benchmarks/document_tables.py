@@ -170,3 +170,30 @@ def brief() -> str:
     own = f"{made['pairs_answered']:.0%} of a sample"
     rows.append((f"the {made['pairs']} written pairs that it was studied with", "-", own))
     return table(("answer in the reply to", "nothing", "**adapter, studied**"), rows)
+
+
+def any_base() -> str:
+    """Document adapters without a trained hypernetwork, beside the embedded base with its own."""
+    sets = {
+        "study-annotators": "SmolLM2-135M-Instruct, its hypernetwork",
+        "any-base-0.5b": "Qwen2.5-Coder-0.5B-Instruct",
+        "any-base-1.5b": "Qwen2.5-Coder-1.5B-Instruct",
+        "any-base-0.5b-own": "Qwen2.5-Coder-0.5B-Instruct, questions of its own",
+    }
+    modes = ("none", "context", "adapter", "study")
+    rows = []
+    for name, title in sets.items():
+        found = result(name)["modes"]
+        right = (figure(found[mode]["exact_match"]) if mode in found else "-" for mode in modes)
+        rows.append((f"{title} ({result(name)['questions']})", *right, figure(found["study"]["f1"])))
+    head = ("base (questions)", "nothing", MODES["context"], "adapter, not studied", "**adapter, studied**", "its F1")
+    return table(head, rows)
+
+
+def ablation() -> str:
+    found = result("ablation")
+    rows = [
+        (name, *(figure(row[key]) for key in ("exact_match", "f1", "general")), figure(row["seconds"], 1))
+        for name, row in found["rows"].items()
+    ]
+    return table(("", "exactly right", "F1", "general questions right", "s a document"), rows)

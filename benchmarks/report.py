@@ -1,4 +1,4 @@
-"""Writes the tables of README.md, docs/results.md, docs/reliability.md and the cards from benchmarks/results/*.json.
+"""Writes the tables of README.md, docs and the cards from benchmarks/results/*.json.
 
 python -m benchmarks.report          # rewrite what stands between the markers
 python -m benchmarks.report --check  # exit with 1 if a page is stale
@@ -17,7 +17,7 @@ from benchmarks import document_tables, overview_tables, speed_tables, task_tabl
 
 ROOT = Path(__file__).parents[1]
 CARDS = tuple(sorted(ROOT.glob("*2l/pretrained/*/README.md")))
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "reliability.md", *CARDS)
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in ("results", "reliability", "any-base")), *CARDS)
 MARKED = re.compile(r"(<!-- report: (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -26,6 +26,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "card-t2l": overview_tables.card_t2l,
     "study": document_tables.study,
     "brief": document_tables.brief,
+    "ablation": document_tables.ablation,
+    "any-base": document_tables.any_base,
     "docqa": document_tables.docqa,
     "docqa-kinds": document_tables.docqa_kinds,
     "docqa-real": document_tables.docqa_real,
@@ -41,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tasks-unseen": task_tables.tasks_unseen,
     "tasks-differences": task_tables.tasks_differences,
     "tasks-each": task_tables.tasks_each,
+    "tasks-examples": task_tables.examples,
     "times": speed_tables.times,
     "making": speed_tables.making,
     "answering": speed_tables.answering,

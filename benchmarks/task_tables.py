@@ -47,3 +47,14 @@ def tasks_each() -> str:
     found = result("tasks-unseen")["tasks"]
     rows = ((f"`{task}`", *(figure(scores[m]["score"]) for m in modes)) for task, scores in found.items())
     return table(("unseen task", *(TASK_MODES[m] for m in modes)), rows)
+
+
+def examples() -> str:
+    """Labelled examples in the adapter, beside as many in the prompt."""
+    found = result("tasks-examples")["modes"]
+    numbers = sorted({int(mode.split("+")[1].split()[0]) for mode in found if mode.startswith("adapter+")})
+    rows = [("no example", *(interval(found[mode]["score"]) for mode in ("adapter", "base", "base+description")))]
+    for number in (3, *numbers):
+        modes = (f"adapter+{number} examples", f"{number} examples alone", f"base+{number} examples")
+        rows.append((f"{number} examples", *(interval(found.get(mode, {}).get("score")) for mode in modes)))
+    return table(("", "**adapter of the description**", "adapter without description", "base, in its prompt"), rows)

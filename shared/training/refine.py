@@ -27,6 +27,10 @@ from shared.training.packed import PlainPrompts, PreparedPrompts, Prompt, prompt
 
 _T = TypeVar("_T")
 
+#: Adam moves every number of lora_A by the rate, so what a layer writes moves by the rate times its inputs: a rate that
+#: was found at one width is divided by another (Yang et al. 2022, arXiv:2203.03466).
+USUAL_INPUTS = 1536
+
 
 @dataclass(frozen=True)
 class RefineConfig(Config):
@@ -34,7 +38,8 @@ class RefineConfig(Config):
 
     Attributes:
         passes: over all prompts, in batches; but ``least_steps`` Adam steps at least, and ``most_steps`` at most.
-        lr: rate at the first step; it falls to zero over the steps, or over the time that there is for them.
+        lr: rate at the first step, of layers with up to ``USUAL_INPUTS`` inputs; a wider layer's is smaller in
+            proportion. It falls to zero over the steps, or over the time that there is for them.
         batch_size, anchor_batch_size: prompts and anchors of a step, at most.
         batch_tokens: tokens of a step's prompts, at most; one prompt that is longer has a step of its own.
         anchor_weight: weight of the anchors' KL beside the answers' loss, both in nats a token.
@@ -115,8 +120,12 @@ def refine(
     num_blocks = len(find_decoder(base.model).blocks)
     first = num_blocks - max(1, round(config.blocks * num_blocks))
     weights = _trainable(initial.to(device=base.device, dtype=torch.float32, copy=True), first)
-    parameters = [t for f in weights.values() for t in (f.lora_A, f.lora_B) if t.requires_grad]
-    if not parameters:
+    groups = [
+        {"params": trained, "start": config.lr * min(1.0, USUAL_INPUTS / f.lora_A.shape[-1])}
+        for f in weights.values()
+        if (trained := [t for t in (f.lora_A, f.lora_B) if t.requires_grad])
+    ]
+    if not groups:
         raise InputError(
             f"the adapter changes nothing in blocks {first} to {num_blocks - 1}", "train more of the blocks"
         )
@@ -134,7 +143,7 @@ def refine(
             (usual(base, [a.prompt for a in part], first), TopTokens.concat([a.top for a in part]))
             for part in _parts(anchors, config.anchor_batch_size, rng)[:steps]
         ]
-    optimizer = torch.optim.Adam(parameters, lr=config.lr, betas=(0.9, 0.95))
+    optimizer = torch.optim.Adam(groups, lr=config.lr, betas=(0.9, 0.95))
     losses: list[float] = []
     order: list[int] = []
     best = _Best(check)
@@ -143,7 +152,8 @@ def refine(
         for step in range(steps):
             order = order or rng.sample(range(len(asked)), len(asked))
             spent = (time.monotonic() - started) / max_seconds if max_seconds else 0.0
-            optimizer.param_groups[0]["lr"] = config.lr * (1 - max(step / steps, min(spent, 1.0)))
+            for group in optimizer.param_groups:
+                group["lr"] = group["start"] * (1 - max(step / steps, min(spent, 1.0)))
             with apply_lora(base.model, weights.to(base.placement.dtype)):
                 losses.append(_step(asked[order.pop()], *_anchored(kept, step), config.anchor_weight))
             optimizer.step()

@@ -102,6 +102,21 @@ def test_only_the_last_blocks_change_and_a_bias_lora_stays(tiny_base):
     assert changed == {"model.layers.1.mlp.down_proj"}
 
 
+def test_a_wider_layer_gets_a_smaller_rate(tiny_base, monkeypatch):
+    """Adam's first step moves each number of lora_A by the rate, so the update's length shows it."""
+    initial = random_weights(tiny_base, ("down_proj",), 4)
+    width = next(iter(initial.values())).lora_A.shape[-1]
+    moved = []
+    for usual in (2 * width, width, width // 4):
+        monkeypatch.setattr("shared.training.refine.USUAL_INPUTS", usual)
+        config = RefineConfig(passes=1, least_steps=1, lr=0.01, blocks=1.0)
+        found = refine(tiny_base, initial, PROMPTS, (), config).weights
+        moved.append([(found[n].delta() - initial[n].delta()).norm().item() for n in found])
+    narrower, same, wider = moved
+    assert narrower == pytest.approx(same)
+    assert [4 * length for length in wider] == pytest.approx(same, rel=1e-2)
+
+
 def test_refining_stops_when_it_is_good_enough_out_of_time_or_interrupted(tiny_base):
     initial = random_weights(tiny_base, ("down_proj",), 4)
     assert len(refine(tiny_base, initial, PROMPTS, (), RefineConfig(good_enough=1e9)).losses) == 1
