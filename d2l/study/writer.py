@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from d2l.questions import QA, question_messages
-from d2l.study.pairs import drop_ambiguous, parse_pairs, prompt_ids, prompt_text
+from d2l.study.pairs import content_words, drop_ambiguous, parse_pairs, prompt_ids, prompt_text
 from d2l.study.reply import QUESTION_TOKENS, Form, Reply, spans_of, step_all
 from d2l.study.windows import Window, cut_windows
 from shared.base.cache import cache_argument, can_share_prefix, common_prefix, new_cache
@@ -65,6 +65,17 @@ A: her work on radiation Q: For what did Marie Curie win the Nobel Prize?
 
 """
 
+#: What the examples are about.
+_EXAMPLES = content_words("ferry Ilse Kirkvik Anna Holm tomato soup brown rice Marie Curie Warsaw Nobel Prize Physics")
+
+
+def copied(pair: QA, window: Window) -> bool:
+    """Whether a base that was never trained to write has asked of its examples ("Which Nobel Prize did ...?"), or for
+    what the question itself names ("What was Boris Ferrari's name?").
+    """
+    asked, given = content_words(pair.question), content_words(f"{window.context}\n{window.text}")
+    return bool(asked & _EXAMPLES - given) or content_words(pair.answer) <= asked
+
 
 class QuestionWriter:
     """Writes pairs about windows of a document.
@@ -101,7 +112,7 @@ class QuestionWriter:
         """sha256 over what decides the replies, for keys of caches: the LoRA's tensors, or the prompt's examples."""
         digest = hashlib.sha256()
         if self.lora is None:
-            digest.update(FEW_SHOT.encode())
+            digest.update(f"2 {FEW_SHOT}".encode())  # the rules for what is kept
             return digest.hexdigest()
         for name, tensor in sorted(self.lora.state_dict().items()):
             digest.update(name.encode())
@@ -133,10 +144,13 @@ class QuestionWriter:
         replies = self.replies(
             windows, samples=samples, max_pairs=max_pairs, seed=seed, batch_size=batch_size, on_progress=on_progress
         )
-        return [
+        pairs = [
             list({(qa.question, qa.answer): qa for reply in own for qa in parse_pairs(reply, window)}.values())
             for own, window in zip(replies, windows, strict=True)
         ]
+        if self.lora is not None:
+            return pairs
+        return [[qa for qa in own if not copied(qa, window)] for own, window in zip(pairs, windows, strict=True)]
 
     @torch.no_grad()
     def replies(
