@@ -50,11 +50,22 @@ def tasks_each() -> str:
 
 
 def examples() -> str:
-    """Labelled examples in the adapter, beside as many in the prompt."""
-    found = result("tasks-examples")["modes"]
+    """Labelled examples in the adapter, beside as many in the prompt. Two runs on one sample of tasks, some of which
+    have no 128 examples.
+    """
+    found: dict[str, dict] = {}
+    tasks: dict[str, int] = {}
+    for name in ("tasks-examples", "tasks-examples-128"):
+        found |= result(name)["modes"]
+        for mode in result(name)["modes"]:
+            tasks[mode] = sum(mode in modes for modes in result(name)["tasks"].values())
     numbers = sorted({int(mode.split("+")[1].split()[0]) for mode in found if mode.startswith("adapter+")})
-    rows = [("no example", *(interval(found[mode]["score"]) for mode in ("adapter", "base", "base+description")))]
+    rows = [
+        ("no example", tasks["base"], *(interval(found[m]["score"]) for m in ("adapter", "base", "base+description")))
+    ]
     for number in (3, *numbers):
         modes = (f"adapter+{number} examples", f"{number} examples alone", f"base+{number} examples")
-        rows.append((f"{number} examples", *(interval(found.get(mode, {}).get("score")) for mode in modes)))
-    return table(("", "**adapter of the description**", "adapter without description", "base, in its prompt"), rows)
+        values = (interval(found.get(mode, {}).get("score")) for mode in modes)
+        rows.append((f"{number} examples", tasks[modes[2]] if number == 3 else tasks[modes[0]], *values))
+    head = ("", "tasks", "**adapter of the description**", "adapter without description", "base, in its prompt")
+    return table(head, rows)
