@@ -150,3 +150,16 @@ def test_a_tokenizer_without_an_end_token_takes_the_models(base_path):
 def test_a_file_that_is_no_folder_is_refused(base_path):
     with pytest.raises(InputError, match="no model directory"):
         load(base_path / "model.safetensors")
+
+
+def test_the_output_layer_gets_the_last_states_of_a_batch_in_one_piece(tiny_base):
+    """As transformers' ``generate`` slices them; in pieces, bf16 on a CPU copies the layer for every row."""
+    seen = []
+    handle = tiny_base.model.get_output_embeddings().register_forward_hook(
+        lambda _module, args, _output: seen.append((tuple(args[0].shape[:2]), args[0].is_contiguous()))
+    )
+    try:
+        tiny_base.model(input_ids=torch.arange(15).view(3, 5), logits_to_keep=1)
+    finally:
+        handle.remove()
+    assert seen == [((3, 1), True)]
