@@ -23,7 +23,7 @@ from d2l.evaluation.scoring import AnswerScore, score_questions
 from d2l.model import D2LModel
 from d2l.questions import Context, read_docqa
 from d2l.study.rows import PASSES
-from shared.metrics import mean
+from shared.metrics import mean, spread
 from shared.provenance import provenance
 from shared.training.refine import REFINE
 
@@ -36,7 +36,7 @@ class Variant:
         pairs: of a document, evenly over what there is; ``None``: all.
         study: whether there are study rows at all.
         passes: over the pairs in closed form.
-        refine: passes of gradient steps; 0: none.
+        refine: whether gradient steps follow. Fewer passes are no variant: short texts get the least number of steps.
         token_rows, null_rows, anchors: whether the text's own rows, those of unrelated questions and, in the gradient
             steps, the base's replies to these are used.
         gain, ridge: factors on a studied answer's gain and on the ridge.
@@ -45,7 +45,7 @@ class Variant:
     pairs: int | None = None
     study: bool = True
     passes: int = PASSES
-    refine: int = REFINE.passes
+    refine: bool = True
     token_rows: bool = True
     null_rows: bool = True
     anchors: bool = True
@@ -56,16 +56,15 @@ class Variant:
 VARIANTS = {
     "as shipped": Variant(),
     "no study": Variant(study=False),
-    "no gradient steps": Variant(refine=0),
-    "no gradient steps, one pass over the pairs": Variant(refine=0, passes=1),
-    "no gradient steps, no token rows": Variant(refine=0, token_rows=False),
-    "no gradient steps, no null rows": Variant(refine=0, null_rows=False),
-    "no gradient steps, gain times 0.5": Variant(refine=0, gain=0.5),
-    "no gradient steps, gain times 2": Variant(refine=0, gain=2.0),
-    "no gradient steps, ridge times 4": Variant(refine=0, ridge=4.0),
+    "no gradient steps": Variant(refine=False),
+    "no gradient steps, one pass over the pairs": Variant(refine=False, passes=1),
+    "no gradient steps, no token rows": Variant(refine=False, token_rows=False),
+    "no gradient steps, no null rows": Variant(refine=False, null_rows=False),
+    "no gradient steps, gain times 0.5": Variant(refine=False, gain=0.5),
+    "no gradient steps, gain times 2": Variant(refine=False, gain=2.0),
+    "no gradient steps, ridge times 4": Variant(refine=False, ridge=4.0),
     "no token rows": Variant(token_rows=False),
     "no null rows and no anchors": Variant(null_rows=False, anchors=False),
-    "half of the gradient steps": Variant(refine=REFINE.passes // 2),
     "16 pairs a document": Variant(pairs=16),
     "8 pairs a document": Variant(pairs=8),
     "4 pairs a document": Variant(pairs=4),
@@ -101,10 +100,10 @@ def measure(model: D2LModel, contexts: list[Context], variant: Variant, general:
     for number, context in enumerate(contexts):
         pairs = list(context.study or ()) if variant.study else []
         if variant.pairs:
-            pairs = pairs[:: max(1, len(pairs) // variant.pairs)][: variant.pairs]
+            pairs = spread(pairs, variant.pairs)
         started = perf_counter()
         with changed(model, variant):
-            refined = REFINE.replace(passes=variant.refine) if variant.refine else None
+            refined = REFINE if variant.refine else None
             lora = model.generate(model.chunk(context.text), pairs=pairs, passes=variant.passes, refined=refined)
         seconds += perf_counter() - started
         system = model.config.question_system

@@ -50,22 +50,25 @@ def tasks_each() -> str:
 
 
 def examples() -> str:
-    """Labelled examples in the adapter, beside as many in the prompt. Two runs on one sample of tasks, some of which
-    have no 128 examples.
+    """Labelled examples in the adapter, beside as many in the prompt.
+
+    Two runs on one sample of tasks. Not every task has so many examples, nor the window room for them: a cell of fewer
+    tasks says so.
     """
-    found: dict[str, dict] = {}
-    tasks: dict[str, int] = {}
-    for name in ("tasks-examples", "tasks-examples-128"):
-        found |= result(name)["modes"]
-        for mode in result(name)["modes"]:
-            tasks[mode] = sum(mode in modes for modes in result(name)["tasks"].values())
+    parts = [result(name) for name in ("tasks-examples", "tasks-examples-128")]
+    found = {mode: (part["modes"][mode], part["tasks"].values()) for part in parts for mode in part["modes"]}
+
+    def cell(mode: str) -> str:
+        if mode not in found:
+            return "-"
+        scores, tasks = found[mode]
+        number = sum(mode in of_task for of_task in tasks)
+        return interval(scores["score"]) + ("" if number == len(tasks) else f", {number} of {len(tasks)} tasks")
+
     numbers = sorted({int(mode.split("+")[1].split()[0]) for mode in found if mode.startswith("adapter+")})
-    rows = [
-        ("no example", tasks["base"], *(interval(found[m]["score"]) for m in ("adapter", "base", "base+description")))
-    ]
-    for number in (3, *numbers):
-        modes = (f"adapter+{number} examples", f"{number} examples alone", f"base+{number} examples")
-        values = (interval(found.get(mode, {}).get("score")) for mode in modes)
-        rows.append((f"{number} examples", tasks[modes[2]] if number == 3 else tasks[modes[0]], *values))
-    head = ("", "tasks", "**adapter of the description**", "adapter without description", "base, in its prompt")
-    return table(head, rows)
+    rows = [("no example", *map(cell, ("adapter", "base", "base+description")))]
+    for n in (3, *numbers):
+        rows.append(
+            (f"{n} examples", *map(cell, (f"adapter+{n} examples", f"{n} examples alone", f"base+{n} examples")))
+        )
+    return table(("", "**adapter of the description**", "adapter without description", "base, in its prompt"), rows)
