@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from d2l.questions import PUBLISHABLE
+from d2l.study.writer import QuestionWriter
 from d2l.training.writer_data import WriterBatch, WriterData, WriterDataConfig
 from shared.base.model import BaseModel
 from shared.base.targets import find_targets
@@ -46,6 +48,7 @@ class WriterTrainConfig(Config):
 
     Attributes:
         eval_steps: batches of held-out generated passages for an evaluation.
+        initial: checkpoint directory whose writer a new run starts from; ``model.r`` is its rank or a higher one.
     """
 
     model: WriterArchitecture = WriterArchitecture()
@@ -54,6 +57,7 @@ class WriterTrainConfig(Config):
         max_steps=400, lr=1e-3, warmup_steps=20, weight_decay=0.0, bf16=False, eval_every=100, save_every=20
     )
     eval_steps: int = 3
+    initial: str | None = None
     kind: Literal["writer"] = "writer"
 
     @property
@@ -96,10 +100,17 @@ def train_writer(
         The LoRA, float32 on the CPU, and where the run ended.
 
     Raises:
-        InputError: a layer that the base lacks, a data file that cannot be used, or a run of another configuration.
+        InputError: a layer that the base lacks, a data file that cannot be used, nothing to start from in ``initial``,
+            or a run of another configuration.
     """
     targets = find_targets(base.model, config.model.target_modules, config.model.layers)
-    lora = PlainLora(targets, config.model.r, config.model.scaling, config.training.seed).to(base.device).train()
+    lora = PlainLora(targets, config.model.r, config.model.scaling, config.training.seed)
+    if config.initial and not (run_dir / "state").exists():  # of a run that goes on, ``fit`` restores the weights
+        writer = QuestionWriter.load(Path(config.initial), base)
+        if writer is None:
+            raise InputError(f"{config.initial} has no question writer to start from", "leave 'initial' out")
+        lora.start_from(writer.lora.to(device="cpu", dtype=torch.float32))
+    lora = lora.to(base.device).train()
     data = WriterData(config.data, base)
     module = WriterTrainingModule(lora, base)
     generated = config.data.replace(qamr=None, fairytale=None, policy=None, docqa=None, pool_steps=1)

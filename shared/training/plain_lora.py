@@ -85,16 +85,18 @@ class PlainLora(nn.Module):
 
     @torch.no_grad()
     def start_from(self, weights: LoraWeights) -> None:
-        """Take the factors of an adapter for the same layers and rank.
+        """Take the factors of an adapter for the same layers, of this rank or a smaller one.
+
+        Rank above the adapter's own has no effect yet: there lora_A stays random and lora_B is zero.
 
         Raises:
-            InputError: the adapter has other layers or another rank.
+            InputError: the adapter has other layers or a higher rank.
         """
-        if set(weights) != set(self.names) or weights.r != self.lora_A[0].shape[0]:
-            raise InputError("the adapter to start from has other layers or another rank than this run")
+        if set(weights) != set(self.names) or weights.r > self.lora_A[0].shape[0]:
+            raise InputError("the adapter to start from has other layers or a higher rank than this run")
         for name, lora_A, lora_B in zip(self.names, self.lora_A, self.lora_B, strict=True):
-            lora_A.copy_(weights[name].lora_A)
-            lora_B.copy_(weights[name].lora_B / self.scaling)
+            lora_A[: weights.r] = weights[name].lora_A
+            lora_B.zero_()[:, : weights.r] = weights[name].lora_B / self.scaling
 
     def forward(self) -> LoraWeights:
         """The factors, unbatched, with the scaling folded in."""

@@ -11,6 +11,7 @@ import yaml
 from d2l.questions import QA
 from d2l.study.pairs import find_answer, named_words, usable
 from d2l.study.windows import Window
+from d2l.study.writer import save_writer
 from d2l.training.writer import WriterArchitecture, WriterTrainConfig, train_writer
 from d2l.training.writer_data import Passage, WriterData, WriterDataConfig, draw_pairs, generated_passage
 from shared.errors import InputError
@@ -115,6 +116,23 @@ def test_resumed_equals_uninterrupted(tiny_base, tmp_path):
         assert torch.equal(tensor, parts.state_dict()[name]), name
     with pytest.raises(InputError, match="another"):
         train_writer(config(lr=0.5), tiny_base, tmp_path / "parts")
+
+
+def test_a_run_starts_from_a_writer_at_a_higher_rank(tiny_base, tmp_path):
+    first, _ = train_writer(config(lr=0.02), tiny_base, tmp_path / "first")
+    save_writer(tmp_path, first)
+    more = config(lr=0.0).replace(initial=str(tmp_path), model=config().model.replace(r=4))
+    same, _ = train_writer(more, tiny_base, tmp_path / "same")
+    assert same.r == 4
+    for name, factors in first.items():
+        kept = same[name].lora_B @ same[name].lora_A
+        torch.testing.assert_close(kept, factors.lora_B.bfloat16().float() @ factors.lora_A.bfloat16().float())
+        assert same[name].lora_A[2:].abs().amin() > 0, "new directions that could never learn"
+    lower = config().replace(initial=str(tmp_path), model=config().model.replace(r=1))
+    with pytest.raises(InputError, match="higher rank"):
+        train_writer(lower, tiny_base, tmp_path / "lower")
+    with pytest.raises(InputError, match="no question writer"):
+        train_writer(config().replace(initial=str(tmp_path / "first")), tiny_base, tmp_path / "none")
 
 
 @pytest.mark.parametrize("path", ["examples/train-writer.yaml", "benchmarks/research/configs/writer-smollm2-135m.yaml"])
