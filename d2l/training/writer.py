@@ -19,6 +19,7 @@ from d2l.training.writer_data import WriterBatch, WriterData, WriterDataConfig
 from shared.base.model import BaseModel
 from shared.base.targets import find_targets
 from shared.config import Config
+from shared.errors import InputError
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.metrics import mean
