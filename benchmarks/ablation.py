@@ -63,6 +63,7 @@ VARIANTS = {
     "no gradient steps, gain times 0.5": Variant(refine=False, gain=0.5),
     "no gradient steps, gain times 2": Variant(refine=False, gain=2.0),
     "no gradient steps, ridge times 4": Variant(refine=False, ridge=4.0),
+    "gain times 2": Variant(gain=2.0),
     "no token rows": Variant(token_rows=False),
     "no null rows and no anchors": Variant(null_rows=False, anchors=False),
     "16 pairs a document": Variant(pairs=16),

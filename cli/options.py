@@ -47,6 +47,9 @@ ChunkTokens = Annotated[
     int | None,
     typer.Option(min=8, help="Longest chunk. Default: what the hypernetwork was trained at.", show_default=False),
 ]
+StudyBefore = Annotated[
+    int, typer.Option("--study", min=0, help="Study the documents with up to this many written pairs for each chunk.")
+]
 Study = Annotated[
     int | None,
     typer.Option(

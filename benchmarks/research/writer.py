@@ -33,7 +33,8 @@ from d2l.study.writer import QuestionWriter, check_pairs, drop_ambiguous, parse_
 from d2l.training.writer import WriterTrainingModule
 from d2l.training.writer_data import WriterData, WriterDataConfig
 from shared.lora.weights import LoraWeights
-from shared.metrics import mean, normalize_answer, provenance, spread
+from shared.metrics import mean, normalize_answer, spread
+from shared.provenance import provenance
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "d2l/pretrained/smollm2-135m-d2l"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from d2l.model import D2LModel
-from d2l.questions import question_messages
+from d2l.questions import QA, question_messages
 from d2l.synthetic import Document, needle_document, noise, prose_needle_document
 from shared.base.chat import GenerationConfig, chat_ids, generate
 from shared.errors import InputError
@@ -52,6 +52,7 @@ def evaluate_needles(
     chunk_tokens: int | None = None,
     max_rank: int | None = None,
     with_context: bool = True,
+    study: Callable[[str], Sequence[QA]] | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NeedlesResult:
@@ -62,6 +63,7 @@ def evaluate_needles(
         haystack: real prose with several differently worded needles, one of which is asked for (harder); by default
             the repeated noise of RULER and of the Doc-to-LoRA paper.
         max_rank: of every adapter.
+        study: the pairs that a document is studied with; not studied by default.
 
     Raises:
         InputError: a length shorter than a needle, or an empty haystack.
@@ -89,7 +91,8 @@ def evaluate_needles(
                     document = needle_document(index, seed=seed, num_words=words, depth=depth, split="validation")
                 else:
                     document = prose_needle_document(index, haystack, seed=seed, num_words=words, depth=depth)
-                lora = model.generate(model.chunk(document.context, chunk_tokens), max_rank=max_rank).weights
+                chunks, pairs = model.chunk(document.context, chunk_tokens), study(document.context) if study else ()
+                lora = model.generate(chunks, max_rank=max_rank, pairs=pairs).weights
                 ranks[length].append(lora.r)
                 found.append(_ask(model, document, lora))
                 tokens.append(len(tokenizer(document.context)["input_ids"]))

@@ -18,9 +18,7 @@ def general(
     limit: Annotated[int, typer.Option(min=1, help="Documents to load, one after the other.")] = 10,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
-    study: Annotated[
-        int, typer.Option(min=0, help="Study the documents with up to this many written pairs for each chunk.")
-    ] = 0,
+    study: options.StudyBefore = 0,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
     json: options.Json = False,

@@ -1,5 +1,6 @@
 """``hyperlora eval needles``: how long a document the adapter still finds one fact in."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def needles(
     context: Annotated[
         bool, typer.Option("--context/--no-context", help="Also ask the base with the text in its prompt.")
     ] = True,
+    study: options.StudyBefore = 0,
     plot: Annotated[Path | None, typer.Option(help="Write a heat map (PNG, SVG or PDF).", show_default=False)] = None,
     hypernet: options.Hypernet = None,
     base: options.Base = None,
@@ -48,6 +50,7 @@ def needles(
     model = load_d2l(hypernet, base, device, dtype)
     from d2l.evaluation.needles import evaluate_needles
     from d2l.generate import RankBudget
+    from d2l.study.document import document_pairs
 
     with bar("documents") as move:
         result = evaluate_needles(
@@ -59,13 +62,14 @@ def needles(
             chunk_tokens=chunk_tokens,
             max_rank=RankBudget(max_rank, size_limit).rank(model.config.hypernetwork),
             with_context=context,
+            study=partial(document_pairs, model, study=study) if study else None,
             seed=seed,
             on_progress=move,
         )
     title = f"needle in a haystack: {depths * samples} documents per length"
     rows = [[str(length), s["rank"], s["adapter"], s["context"]] for length, s in result.lengths.items()]
     text = output.table(title, ["tokens", "rank", "adapter", "context"], rows)
-    facts = {"hypernetwork": model.name, "haystack": haystack.name if haystack else "noise"}
+    facts = {"hypernetwork": model.name, "haystack": haystack.name if haystack else "noise", "study": study}
     output.result(text, result, provenance=provenance(model.base, **facts, depths=depths, seed=seed))
     if plot is not None:
         needles_heatmap(result.cells, plot, f"{model.name}, {'real prose' if haystack else 'noise'}")

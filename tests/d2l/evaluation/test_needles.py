@@ -5,6 +5,7 @@ import torch
 
 from d2l.evaluation import needles
 from d2l.evaluation.needles import evaluate_needles
+from d2l.questions import QA
 from d2l.synthetic import noise, prose_needle_document
 from shared.errors import InputError
 from tests.models import make_d2l
@@ -70,3 +71,24 @@ def test_bad_lengths_and_haystacks_are_refused(tiny_base):
 
 def test_noise_starts_anywhere_in_its_cycle():
     assert noise(6).startswith("The grass is green.") and noise(6, start=3).startswith("Here we go.")
+
+
+def test_a_studied_document_has_its_pairs_in_the_adapter(tiny_base, monkeypatch):
+    model = make_d2l(tiny_base)
+    pair = QA("Which number is hidden?", ("1234",))
+    studied, adapters = [], []
+
+    def study(text):
+        studied.append(text)
+        return [pair]
+
+    monkeypatch.setattr(needles, "_ask", lambda _model, _document, lora: adapters.append(lora) or 1.0)
+    for pairs in (None, study):
+        evaluate_needles(model, [200], num_depths=1, with_context=False, study=pairs)
+    one_pass, after_study = adapters
+    (text,) = studied
+    wanted = model.generate(model.chunk(text), pairs=[pair]).weights
+    assert set(after_study) == set(wanted)
+    for name in wanted:
+        torch.testing.assert_close(after_study[name].lora_A, wanted[name].lora_A)
+    assert any(not torch.equal(one_pass[name].delta(), after_study[name].delta()) for name in wanted)
