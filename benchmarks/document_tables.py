@@ -177,6 +177,7 @@ def any_base() -> str:
     sets = {
         "study-annotators": "SmolLM2-135M-Instruct, its hypernetwork",
         "any-base-0.5b": "Qwen2.5-Coder-0.5B-Instruct",
+        "any-base-1.5b": "Qwen2.5-Coder-1.5B-Instruct",
         "any-base-0.5b-own": "Qwen2.5-Coder-0.5B-Instruct, questions of its own",
     }
     modes = ("none", "context", "adapter", "study")
