@@ -6,12 +6,12 @@ from benchmarks.task_tables import TASK_MODES
 
 
 def overview() -> str:
-    """README's one table: at most six rows, in plain units."""
+    """README's one table: at most seven rows, in plain units."""
     page = "docs/results.md"
     found = needle_rows("niah", "niah-long", "niah-32k")
     read = [(n, text) for _, n, _, text, _ in found if text is not None]
     unseen, brief = result("tasks-unseen")["modes"], result("brief-study")
-    people, own = result("study-annotators"), result("study-generated")
+    people, own, larger = result("study-annotators"), result("study-generated"), result("any-base-1.5b")
     study = f"{page}#what-does-study-bring"
 
     def right(docs: dict, mode: str) -> str:
@@ -21,6 +21,10 @@ def overview() -> str:
         (
             f"[answer in the reply]({study}), texts of six sentences, studied with other people's questions",
             *(right(people, mode) for mode in ("none", "study", "context")),
+        ),
+        (
+            "[the same](docs/any-base.md#what-it-measures), a base of 1.5B that nothing was trained for",
+            *(right(larger, mode) for mode in ("none", "study", "context")),
         ),
         (
             f"[the same]({study}), short generated documents, studied with written questions",

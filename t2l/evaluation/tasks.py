@@ -142,7 +142,8 @@ def evaluate_tasks(
 def choose_examples(base: BaseModel, task: Task, config: TasksEvalConfig) -> tuple[list[Example], list[Example]]:
     """Three examples for the few-shot prompt, and those to score.
 
-    The three are training examples; of a task without any its first test examples, which are not scored.
+    The three are training examples; of a task without any they are test examples, which are not scored. Then all are
+    drawn at random: such a task is a file in its data set's own order, which may be that of the labels.
     """
 
     def short(examples: Sequence[Example], count: int) -> list[Example]:
@@ -154,10 +155,11 @@ def choose_examples(base: BaseModel, task: Task, config: TasksEvalConfig) -> tup
                 found.append(example)
         return found
 
+    source = task.train or task.test
+    shuffled = Random(f"{config.seed}/{task.name}/shots").sample(source, len(source))
     if not task.train:
-        chosen = short(task.test, NUM_SHOTS + config.limit)
+        chosen = short(shuffled, NUM_SHOTS + config.limit)
         return chosen[:NUM_SHOTS], chosen[NUM_SHOTS:]
-    shuffled = Random(f"{config.seed}/{task.name}/shots").sample(task.train, len(task.train))
     return short(shuffled, NUM_SHOTS), short(task.test, config.limit)
 
 

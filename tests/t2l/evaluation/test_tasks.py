@@ -1,5 +1,7 @@
 """Scores, baselines and intervals of task adapters."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -104,12 +106,22 @@ def test_few_shot_prompts_hold_three_examples_that_are_not_scored(tiny_base, tra
     task = make_task("t", train=train)
     shots, scored = choose_examples(tiny_base, task, TasksEvalConfig(limit=4))
     assert len(shots) == 3 and len(scored) == 4 and not set(shots) & set(scored)
-    assert set(shots) <= set(task.train or task.test[:3])
+    assert set(shots) <= set(task.train or task.test)
     messages = few_shot_messages(shots, "input")
     assert [m["role"] for m in messages] == ["user", "assistant"] * 3 + ["user"]
     assert [m["content"] for m in messages[:2]] == [shots[0].input, shots[0].output]
     assert messages[-1]["content"] == "input"
     assert choose_examples(tiny_base, task, TasksEvalConfig(max_input_tokens=1)) == ([], [])
+
+
+def test_a_file_sorted_by_label_gives_examples_of_every_label(tiny_base):
+    """AG News of the public prompts has all of one topic first."""
+    sorted_file = tuple(Example(f"text {i}", ("Business" if i < 50 else "Sports",)) for i in range(100))
+    task = replace(make_task("sorted", train=0), test=sorted_file)
+    shots, scored = choose_examples(tiny_base, task, TasksEvalConfig(limit=16))
+    assert {e.output for e in scored} == {"Business", "Sports"}
+    assert choose_examples(tiny_base, task, TasksEvalConfig(limit=16)) == (shots, scored)
+    assert choose_examples(tiny_base, task, TasksEvalConfig(limit=16, seed=1)) != (shots, scored)
 
 
 def test_the_wrong_description_is_of_the_same_family_and_wants_another_output():
