@@ -56,7 +56,7 @@ Study = Annotated[
         min=0,
         max=1000,
         help="Largest number of questions for each chunk that the document is studied with. Default: 18, "
-        "of short documents up to 24, if the hypernetwork has a question writer, else none.",
+        "of short documents up to 24, of long ones 3,840 in all, if the hypernetwork has a question writer, else none.",
         show_default=False,
     ),
 ]

@@ -14,7 +14,7 @@ from d2l.chunking import equal_together
 from d2l.model import D2LModel, DocumentLora
 from d2l.questions import QA, question_messages
 from d2l.reader import DocumentText
-from d2l.study.document import answered_share, pairs_of_all
+from d2l.study.document import answered_share, pairs_of_all, share_of_all
 from d2l.study.kept import keep_studied
 from d2l.study.rows import study_prompts
 from shared.base.chat import GenerationConfig, answer
@@ -64,6 +64,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
         energy_kept: share that the rank limit left of what the documents' own text reads out.
         cached_chunks: chunks that were encoded before.
         pairs: questions with answers that the documents were studied with.
+        asked_about: share of the documents' text that these were written on; long ones are sampled.
         gradient_steps: on these questions.
         pairs_answered: share of a sample of them that the adapter answers word for word; ``None`` without any.
         fidelity: how it answers questions that it was not studied with; ``None`` where none were held back.
@@ -79,6 +80,7 @@ class WrittenDocumentAdapter(WrittenAdapter):
     characters: int = 0
     cached_chunks: int = 0
     pairs: int = 0
+    asked_about: float = 1.0
     gradient_steps: int = 0
     pairs_answered: float | None = None
     fidelity: Fidelity | None = None
@@ -101,6 +103,7 @@ class DocumentAdapter:
     options: InternalizeOptions
     pairs: list[QA] = field(default_factory=list)
     held_back: list[QA] = field(default_factory=list)
+    asked_about: float = 1.0
     pairs_answered: float | None = None
     unread: list[str] = field(default_factory=list)
     fidelity: Fidelity | None = None
@@ -162,6 +165,7 @@ class DocumentAdapter:
                 "chunks": lora.num_chunks,
                 "energy_kept": lora.energy_kept,
                 "pairs": len(self.pairs),
+                "asked_about": self.asked_about,
                 "gradient_steps": lora.gradient_steps,
                 "pairs_answered": self.pairs_answered,
                 "fidelity": self.fidelity and asdict(self.fidelity),
@@ -180,6 +184,7 @@ class DocumentAdapter:
             characters=sum(d.num_characters for d in self.documents),
             cached_chunks=lora.num_cached,
             pairs=len(self.pairs),
+            asked_about=self.asked_about,
             gradient_steps=lora.gradient_steps,
             pairs_answered=self.pairs_answered,
             fidelity=self.fidelity,
@@ -247,6 +252,7 @@ def internalize(
     adapter = DocumentAdapter(model, documents, lora, options, pairs, held_back, unread=list(unread), rows=rows)
     if not pairs:
         return adapter
+    asked = share_of_all(model, documents, options.study) if written else 1.0
     system, report = model.config.question_system, told("checking")
     report(0, 2)
     share = round(answered_share(model.base, adapter.weights, study_prompts(model.base, pairs, system=system)), 4)
@@ -256,7 +262,7 @@ def internalize(
         text = "\n\n".join(document.text for document in documents)
         fidelity = check(model.base, adapter.weights, held_back, system=system, text=text, anchors=model.anchors)
     report(2, 2)
-    return replace(adapter, pairs_answered=share, fidelity=fidelity)
+    return replace(adapter, asked_about=round(asked, 4), pairs_answered=share, fidelity=fidelity)
 
 
 def changed_files(adapter: Path, files: list[dict[str, Any]]) -> dict[str, list[str]] | None:

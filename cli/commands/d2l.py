@@ -150,6 +150,10 @@ def _report(written: "WrittenDocumentAdapter", seconds: float, parts: dict[str, 
     if written.pairs:
         output.note(f"studied with {written.pairs} questions; it answers {written.pairs_answered:.0%} of a sample")
         output.note(", ".join(f"{stage} {passed:.0f} s" for stage, passed in parts.items()))
+        if written.asked_about < 1:
+            output.note(
+                f"long: {written.asked_about:.0%} of the text was asked about, evenly; --study N asks about all of it"
+            )
     if written.fidelity is not None:
         tell_fidelity(written.fidelity)
     if not written.trained:

@@ -24,11 +24,14 @@ from shared.lora.weights import LoraWeights
 from shared.metrics import spread
 from shared.training.losses import logits_at
 from shared.training.packed import Prompt
+from shared.training.refine import REFINE
 
 #: Pairs that one reply to each of a chunk's windows brings, roughly.
 PAIRS_PER_SAMPLE = 8
 #: Pairs for each chunk by default, and how many of a document before they become fewer.
 FEWEST_PAIRS, MOST_PAIRS, ALL_PAIRS = 18, 24, 192
+#: Pairs of a long document by default: what the gradient steps can take once, asked in both forms.
+LONGEST_STUDY = REFINE.most_steps * REFINE.batch_size // 2
 CHECKED = 64
 
 
@@ -38,6 +41,7 @@ def write_pairs(
     limit: int,
     num_chunks: int,
     *,
+    share: float = 1.0,
     title: str | None = None,
     cache: PairCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -46,10 +50,13 @@ def write_pairs(
 
     Args:
         limit: largest number of pairs for each of ``num_chunks`` chunks.
+        share: of the windows that are asked about, evenly spread.
         title: of the document, context of each question.
         on_progress: called with windows done and all of them.
     """
     windows = cut_windows(text, title)
+    if share < 1:
+        windows = list(spread(windows, max(1, round(share * len(windows)))))
     samples = max(1, limit // PAIRS_PER_SAMPLE)
     # A row's cells are asked for by rule; the writer reads the rest.
     written: list[list[QA] | None] = [table_pairs(window) or None for window in windows]
@@ -71,13 +78,31 @@ def write_pairs(
 
 
 def pairs_a_chunk(num_chunks: int) -> int:
-    """Pairs for each chunk by default: more for short documents, where more wordings cost little."""
-    return max(FEWEST_PAIRS, min(MOST_PAIRS, ALL_PAIRS // max(1, num_chunks)))
+    """Pairs for each chunk by default: more for short documents, where more wordings cost little; fewer for long ones,
+    down to one reply to each window, for ``LONGEST_STUDY`` in all.
+    """
+    usual = max(FEWEST_PAIRS, min(MOST_PAIRS, ALL_PAIRS // max(1, num_chunks)))
+    return max(PAIRS_PER_SAMPLE, min(usual, LONGEST_STUDY // max(1, num_chunks)))
+
+
+def share_asked(num_chunks: int, study: int | None = None) -> float:
+    """Share of a document's windows that are asked about: by default not all of those of a very long one.
+
+    Args:
+        study: pairs for each chunk that were asked for; then it is all of them.
+    """
+    return 1.0 if study is not None else min(1.0, LONGEST_STUDY / (PAIRS_PER_SAMPLE * max(1, num_chunks)))
 
 
 def title_of(document: DocumentText) -> str | None:
     """A document's title for its questions: the name of its file."""
     return None if document.path == STDIN else Path(document.path).stem.replace("_", " ").replace("-", " ")
+
+
+def share_of_all(model: D2LModel, documents: Sequence[DocumentText], study: int | None = None) -> float:
+    """Share of several documents' text that is asked about; see ``share_asked``."""
+    counts = [len(model.chunk(document.text)) for document in documents]
+    return sum(share_asked(count, study) * count for count in counts) / max(1, sum(counts))
 
 
 def pairs_of_all(model: D2LModel, documents: Sequence[DocumentText], study: int | None, **options: Any) -> list[QA]:
@@ -102,8 +127,8 @@ def document_pairs(
 
     Args:
         study: largest number of pairs for each chunk; 0 for none; ``None``: ``pairs_a_chunk`` where there is such a
-            writer, or the hypernetwork was never trained, else none. A base without a trained writer writes from a
-            few examples in its prompt.
+            writer, or the hypernetwork was never trained, else none; of a very long document a sample of its windows
+            (``share_asked``). A base without a trained writer writes from a few examples in its prompt.
         title: context of each question.
         use_cache: keep the pairs in ``HYPERLORA_HOME``, and use those of earlier runs.
 
@@ -120,6 +145,7 @@ def document_pairs(
         text,
         study or pairs_a_chunk(num_chunks),
         num_chunks,
+        share=share_asked(num_chunks, study),
         title=title,
         cache=PairCache(writer.identity) if use_cache else None,
         on_progress=on_progress,

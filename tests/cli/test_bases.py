@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from d2l.questions import QA
+from d2l.study.pairs import KIND
 from tests.gguf_files import tiny_qwen2, write_gguf
 from tests.models import CHAT_TEMPLATE, edited, make_base
 
@@ -31,6 +33,20 @@ def test_a_document_for_any_base(hyperlora, document, questions, tmp_path, kind)
     assert facts["pairs"] == 2 and facts["pairs_answered"] is not None
     done = hyperlora("ask", "a", "When does the ferry leave?", "--max-new-tokens", "2", "--json")
     assert done.exit_code == 0, done.stderr
+
+
+def test_of_a_very_long_document_a_sample_is_asked_about(hyperlora, document, questions, tiny_base_path, monkeypatch):
+    """And the report says so; --study N asks about all of it."""
+    pairs = [QA("When does the ferry leave?", ("at six",), KIND)]
+    monkeypatch.setattr("d2l.study.document.write_pairs", lambda *_arguments, **_options: pairs)
+    monkeypatch.setattr("d2l.study.document.LONGEST_STUDY", 8)
+    own, command = questions[:2], ["d2l", document, "--base", tiny_base_path, "--hypernet", "training-free"]
+    sampled = json.loads(hyperlora(*command, *own, "--dtype", "float32", "-o", "a", "--json").stdout)
+    assert sampled["asked_about"] == pytest.approx(1 / sampled["chunks"], abs=1e-4) and sampled["chunks"] > 1
+    whole = hyperlora(*command, *own, "--study", 3, "--dtype", "float32", "-o", "b")
+    assert whole.exit_code == 0 and "asked about" not in whole.stderr
+    again = hyperlora(*command, *own, "--dtype", "float32", "-o", "c")
+    assert f"{sampled['asked_about']:.0%} of the text was asked about" in again.stderr
 
 
 def test_the_mode_can_be_asked_for(hyperlora, document, questions, tiny_base_path, d2l_hypernet):

@@ -7,7 +7,7 @@ import torch
 
 from d2l.questions import QA
 from d2l.study import rows as rows_module
-from d2l.study.document import answered_share, write_pairs
+from d2l.study.document import LONGEST_STUDY, answered_share, pairs_a_chunk, share_asked, write_pairs
 from d2l.study.kept import PairCache
 from d2l.study.pairs import KIND
 from d2l.study.rows import capture, null_rows, prompt_batches, study_prompts, study_rows
@@ -19,6 +19,7 @@ from shared.hypernetwork.solver import half_whitened
 from shared.lora.layer import apply_lora
 from shared.lora.weights import LoraWeights
 from shared.training.packed import Prompt
+from shared.training.refine import REFINE
 from tests.models import TEXT, make_d2l
 
 PAIRS = [
@@ -219,6 +220,28 @@ def test_pairs_are_spread_over_the_document_and_kept_by_window(tmp_path):
     assert 0 < len(writer.seen) - number <= 3
     next(cache.directory.iterdir()).write_text("junk")
     assert write_pairs(writer, text, 3, 4, cache=cache) == pairs
+
+
+def test_a_long_document_is_studied_with_so_many_pairs_as_the_steps_can_take():
+    """Fewer pairs for each chunk first, then a sample of the windows; the product stays."""
+    assert [pairs_a_chunk(n) for n in (1, 8, 10, 21, 213)] == [24, 24, 19, 18, 18]
+    assert [pairs_a_chunk(n) for n in (320, 480, 2000)] == [12, 8, 8]
+    assert [share_asked(n) for n in (1, 480, 960)] == [1.0, 1.0, 0.5]
+    assert share_asked(960, study=8) == 1.0
+    for chunks in (213, 300, 480, 1000, 5000):
+        in_all = pairs_a_chunk(chunks) * share_asked(chunks) * chunks
+        assert LONGEST_STUDY * 0.9 <= in_all <= LONGEST_STUDY
+    assert REFINE.most_steps * REFINE.batch_size == LONGEST_STUDY * 2
+
+
+def test_a_sample_of_windows_is_spread_over_the_document():
+    text = "\n\n".join(f"The keeper of pier {i} writes {i * 37} totals in blue ink. " * 3 for i in range(40))
+    every, some = FixedWriter(), FixedWriter()
+    write_pairs(every, text, 3, 4)
+    write_pairs(some, text, 3, 4, share=0.25)
+    assert len(some.seen) == round(len(every.seen) / 4) and set(some.seen) <= set(every.seen)
+    starts = [window.start for window in some.seen]
+    assert starts == sorted(starts) and starts[0] < len(text) / 8 and starts[-1] > len(text) * 5 / 8
 
 
 def test_a_read_only_home_only_means_more_work(tmp_path):
