@@ -2,6 +2,7 @@
 needles, or documents that contradict what the base model believes.
 
 python -m benchmarks.docqa_data synthetic-validation.jsonl --documents 100
+python -m benchmarks.docqa_data longer.jsonl --documents 14 --join 14
 python -m benchmarks.docqa_data needles.jsonl --needles 12 --words 90
 python -m benchmarks.docqa_data conflicts.jsonl --conflicts
 hyperlora eval docqa --data synthetic-validation.jsonl
@@ -67,17 +68,26 @@ def records(documents: int, seed: int, needles: int, words: int) -> list[dict]:
     return result
 
 
+def joined(made: list[dict], count: int) -> list[dict]:
+    """The same questions on longer texts: ``count`` neighbouring documents become one."""
+    texts = list(dict.fromkeys(record["context"] for record in made))
+    groups = [texts[start : start + count] for start in range(0, len(texts), count)]
+    whole = {text: "\n\n".join(group) for group in groups for text in group}
+    return [record | {"context": whole[record["context"]]} for record in made]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output")
     parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument("--join", type=int, default=1, help="documents that become one")
     parser.add_argument("--needles", type=int, default=0, help="so many needle contexts instead")
     parser.add_argument("--words", type=int, default=60, help="words of noise around a needle")
     parser.add_argument("--conflicts", action="store_true", help="contradictions of general knowledge instead")
     parser.add_argument("--seed", type=int, default=1000)
     options = parser.parse_args()
     with open(options.output, "w", encoding="utf-8") as file:
-        made = records(options.documents, options.seed, options.needles, options.words)
+        made = joined(records(options.documents, options.seed, options.needles, options.words), options.join)
         for record in conflicts() if options.conflicts else made:
             file.write(json.dumps(record) + "\n")
 
