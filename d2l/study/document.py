@@ -101,6 +101,8 @@ def title_of(document: DocumentText) -> str | None:
 
 def share_of_all(model: D2LModel, documents: Sequence[DocumentText], study: int | None = None) -> float:
     """Share of several documents' text that is asked about; see ``share_asked``."""
+    if study is not None:
+        return 1.0
     counts = [len(model.chunk(document.text)) for document in documents]
     return sum(share_asked(count, study) * count for count in counts) / max(1, sum(counts))
 
