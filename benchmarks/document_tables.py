@@ -29,6 +29,7 @@ def study() -> str:
     """Adapters without and with study beside the text in the prompt, where the data has it."""
     sets = {
         "study-annotators": "6 sentences, pairs by other annotators",
+        "study-annotators-30": "30 sentences, pairs by other annotators",
         "study-generated": "generated documents, written pairs",
         "study-real": "Wikipedia paragraphs, adversarial questions, written pairs",
     }
