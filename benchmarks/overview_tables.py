@@ -81,7 +81,9 @@ def card_d2l() -> str:
 def card_t2l() -> str:
     seen, unseen = (result(f"tasks-{part}")["modes"] for part in ("seen", "unseen"))
     modes = ("base+description", "base+3 examples", "adapter", "other", "multitask")
-    rows = ((TASK_MODES[m], interval(seen[m]["score"]), interval(unseen[m]["score"])) for m in modes)
+    rows = (
+        (TASK_MODES[m], *(interval(part[m]["score"] if m in part else None) for part in (seen, unseen))) for m in modes
+    )
     return table(("", "15 tasks of the training", "27 unseen tasks"), rows)
 
 
