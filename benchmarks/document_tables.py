@@ -31,6 +31,7 @@ def study() -> str:
         "study-annotators": "6 sentences, pairs by other annotators",
         "study-annotators-30": "30 sentences, pairs by other annotators",
         "study-generated": "generated documents, written pairs",
+        "study-longer": "the same 14 documents as one, written pairs",
         "study-real": "Wikipedia paragraphs, adversarial questions, written pairs",
     }
     modes, rows = ("none", "adapter", "study", "context", "context+bias"), []
@@ -180,6 +181,7 @@ def any_base() -> str:
         "any-base-0.5b": "Qwen2.5-Coder-0.5B-Instruct",
         "any-base-1.5b": "Qwen2.5-Coder-1.5B-Instruct",
         "any-base-0.5b-own": "Qwen2.5-Coder-0.5B-Instruct, questions of its own",
+        "any-base-1.5b-own": "Qwen2.5-Coder-1.5B-Instruct, questions of its own",
     }
     modes = ("none", "context", "adapter", "study")
     rows = []
