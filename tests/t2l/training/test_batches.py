@@ -168,8 +168,12 @@ def test_multitask_training_writes_one_adapter_for_all_descriptions(tiny_base, t
     for name, factors in started().items():
         torch.testing.assert_close(factors.lora_B.detach(), written[name].lora_B, rtol=1e-6, atol=1e-9)
         assert torch.equal(factors.lora_A.detach(), written[name].lora_A)
-    with pytest.raises(InputError, match="another rank"):
-        train_t2l(again.replace(model=again.model.replace(bias_r=3)), tiny_base, tmp_path / "wrong")
+    higher = again.replace(model=again.model.replace(bias_r=config.model.bias_r + 1))
+    _, grown, _ = train_t2l(higher, tiny_base, tmp_path / "higher")
+    for name, factors in grown().items():
+        torch.testing.assert_close(factors.delta().detach(), written[name].delta(), rtol=1e-5, atol=1e-7)
+    with pytest.raises(InputError, match="a higher rank than this run"):
+        train_t2l(again.replace(model=again.model.replace(r=1, bias_r=0)), tiny_base, tmp_path / "wrong")
     batch = make_data(tiny_base).batch(0)
     module = T2LTrainingModule(lora, tiny_base, T2LObjective(contrast=0.0))
     other = batch.to(torch.device("cpu"))
