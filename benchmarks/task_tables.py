@@ -52,18 +52,15 @@ def tasks_each() -> str:
 def examples() -> str:
     """Labelled examples in the adapter, beside as many in the prompt.
 
-    Two runs on one sample of tasks. Not every task has so many examples, nor the window room for them: a cell of fewer
-    tasks says so.
+    Not every task has so many examples, nor the window room for them: a cell of fewer tasks says so.
     """
-    parts = [result(name) for name in ("tasks-examples", "tasks-examples-128")]
-    found = {mode: (part["modes"][mode], part["tasks"].values()) for part in parts for mode in part["modes"]}
+    found, tasks = result("tasks-examples")["modes"], result("tasks-examples")["tasks"].values()
 
     def cell(mode: str) -> str:
         if mode not in found:
             return "-"
-        scores, tasks = found[mode]
         number = sum(mode in of_task for of_task in tasks)
-        return interval(scores["score"]) + ("" if number == len(tasks) else f", {number} of {len(tasks)} tasks")
+        return interval(found[mode]["score"]) + ("" if number == len(tasks) else f", {number} of {len(tasks)} tasks")
 
     numbers = sorted({int(mode.split("+")[1].split()[0]) for mode in found if mode.startswith("adapter+")})
     rows = [("no example", *map(cell, ("adapter", "base", "base+description")))]
