@@ -2,7 +2,7 @@
 needles, or documents that contradict what the base model believes.
 
 python -m benchmarks.docqa_data synthetic-validation.jsonl --documents 100
-python -m benchmarks.docqa_data longer.jsonl --documents 14 --join 14
+python -m benchmarks.docqa_data joined.jsonl --documents 14 --join 14
 python -m benchmarks.docqa_data needles.jsonl --needles 12 --words 90
 python -m benchmarks.docqa_data conflicts.jsonl --conflicts
 hyperlora eval docqa --data synthetic-validation.jsonl

@@ -6,12 +6,13 @@ from benchmarks.task_tables import TASK_MODES
 
 
 def overview() -> str:
-    """README's one table: at most seven rows, in plain units."""
+    """README's one table: at most eight rows, in plain units."""
     page = "docs/results.md"
     found = needle_rows("niah", "niah-long", "niah-32k")
     read = [(n, text) for _, n, _, text, _ in found if text is not None]
     unseen, brief = result("tasks-unseen")["modes"], result("brief-study")
-    people, own, larger = result("study-annotators"), result("study-generated"), result("any-base-1.5b")
+    people, own = result("study-annotators"), result("study-generated")
+    larger, larger_own = result("any-base-1.5b"), result("any-base-1.5b-own")
     study = f"{page}#what-does-study-bring"
 
     def right(docs: dict, mode: str) -> str:
@@ -29,6 +30,10 @@ def overview() -> str:
         (
             f"[the same]({study}), short generated documents, studied with written questions",
             *(right(own, mode) for mode in ("none", "study", "context")),
+        ),
+        (
+            "[the same](docs/any-base.md#what-it-measures), the base of 1.5B with the questions that it writes itself",
+            *(right(larger_own, mode) for mode in ("none", "study", "context")),
         ),
         (
             f"[the same]({page}#what-is-left-of-six-pages), a brief of six pages, studied with written questions",

@@ -50,7 +50,7 @@ def write_pairs(
 
     Args:
         limit: largest number of pairs for each of ``num_chunks`` chunks.
-        share: of the windows that are asked about, evenly spread.
+        share: of the windows that are asked about, evenly spread, and of the pairs that there may be.
         title: of the document, context of each question.
         on_progress: called with windows done and all of them.
     """
@@ -74,7 +74,7 @@ def write_pairs(
     clear = drop_ambiguous(written, windows)
     # A pair of every window in turn, so that a limit leaves no part of the document out.
     in_turn = [pair for row in zip_longest(*clear) for pair in row if pair is not None]
-    return in_turn[: limit * num_chunks]
+    return in_turn[: round(share * limit * num_chunks)]
 
 
 def pairs_a_chunk(num_chunks: int) -> int:

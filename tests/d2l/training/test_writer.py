@@ -135,7 +135,14 @@ def test_a_run_starts_from_a_writer_at_a_higher_rank(tiny_base, tmp_path):
         train_writer(config().replace(initial=str(tmp_path / "first")), tiny_base, tmp_path / "none")
 
 
-@pytest.mark.parametrize("path", ["examples/train-writer.yaml", "benchmarks/research/configs/writer-smollm2-135m.yaml"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "examples/train-writer.yaml",
+        "benchmarks/research/configs/writer-smollm2-135m.yaml",
+        "benchmarks/research/configs/writer-smollm2-135m-part2.yaml",
+    ],
+)
 def test_recipes_are_valid(path):
     recipe = WriterTrainConfig.from_dict(yaml.safe_load((ROOT / path).read_text()))
     assert recipe.kind == "writer" and "generated documents" in recipe.trained_on
